@@ -1,0 +1,5602 @@
+#!/usr/bin/env python
+# Copyright (C) 2026 the authors of ha_lizard.py
+#
+# This program is free software: you can redistribute it and/or modify it
+# under the terms of the GNU General Public License as published by the Free
+# Software Foundation, either version 3 of the License, or (at your option)
+# any later version.  It is distributed WITHOUT ANY WARRANTY; see LICENSE.
+"""High availability for a XenServer, XCP or XCP-ng pool, from the outside.
+
+    ha_lizard.py start | stop | status      the daemon of this host
+    ha_lizard.py run [--every SECONDS]      the same in the foreground
+    ha_lizard.py once                       a single round
+    ... --dry-run                           say what would be done, do nothing
+
+It watches the hosts of the pool, fences the dead ones, promotes a slave when
+the master is lost, cleans up what a dead host left in the pool's database and
+starts the VMs again.  One law stands above all: a VM never runs twice.
+
+    portability    what differs between Python 2.4 and 3.13
+    settings       what the operator asked for           one table
+    model          what is known of the pool             records
+    decisions      what to do about it                   pure functions -> Plan
+    actions        what can be done                      one small class each
+    dom0           the only code that touches the machine
+    state          what outlives a restart or a dead master
+    pool           xapi, through `xe`
+    fencing        devices that prove that the power is off
+    alerts         what the operator must hear of
+    round          observe, decide, act, again           one page
+    watcher        who answers, second by second
+    children       acts that take long, as processes of their own
+    daemon         start, stop, run
+
+The idea: a decision looks only at a View and returns a Plan, so every one of
+them is tested without a host to fence.  After every act it is decided again,
+on fresh facts.  Fence, promote, clean up, start is an order written nowhere:
+each is simply the next thing that is wrong.  A daemon killed half-way
+finishes the job when it is back.
+"""
+
+import binascii
+import errno
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import syslog
+import time
+import traceback
+
+VERSION = '3.0.0'
+
+
+###############################################################################
+# Portability: all that is written so because of Python's age #################
+###############################################################################
+# Text is the native `str` everywhere: bytes in UTF-8 on Python 2, Unicode on
+# Python 3.  Bytes exist only between these functions and the kernel, so no
+# locale can hurt: an init script has LC_ALL=C, a VM may be called anything.
+
+try:
+    any, all = any, all
+except NameError:                       # Python 2.4
+    def any(items):
+        """Whether one of the items is true."""
+        for item in items:
+            if item:
+                return True
+        return False
+
+    def all(items):
+        """Whether no item is false."""
+        for item in items:
+            if not item:
+                return False
+        return True
+
+if sys.version_info < (3,):
+    def to_text(data):
+        """Native text of bytes that came from outside."""
+        return data
+
+    def to_bytes(text):
+        """Bytes for the outside of native text."""
+        return text
+else:
+    def to_text(data):
+        """Native text of bytes that came from outside.  Never raises."""
+        return data.decode('utf-8', 'replace')
+
+    def to_bytes(text):
+        """Bytes for the outside of native text.  Never raises."""
+        return text.encode('utf-8', 'replace')
+
+# Octal has no spelling that 2.4 and 3 share.
+PRIVATE, PUBLIC, PROGRAM = int('600', 8), int('644', 8), int('755', 8)
+NOT_FOUND, TIMED_OUT = 127, 124         # as sh and timeout(1) say
+
+
+def caught():
+    """The exception in flight: `except X:` and then `e = caught()`."""
+    return sys.exc_info()[1]
+
+
+def reason(error):
+    """What went wrong, without the number."""
+    return getattr(error, 'strerror', None) or str(error)
+
+
+def steadily(call, *args):
+    """The result of a system call, repeated while signals interrupt it."""
+    while True:
+        try:
+            return call(*args)
+        except (EnvironmentError, select.error):
+            if caught().args[:1] != (errno.EINTR,):
+                raise
+
+
+def clock():
+    """Seconds since boot: neither NTP nor `date -s` moves it."""
+    return float(read_file('/proc/uptime').split()[0])
+
+
+class Record(object):
+    """Named values.  A subclass lists them, with defaults, in `fields`."""
+    fields = {}
+
+    def __init__(self, **values):
+        for name in values:
+            if name not in self.fields:
+                raise TypeError('%s has no %s' % (self.__class__.__name__, name))
+        self.__dict__.update(self.fields)
+        self.__dict__.update(values)
+
+    def __str__(self):
+        return self.__dict__.get('name') or repr(self)
+
+    def __repr__(self):
+        return '%s(%s)' % (self.__class__.__name__, ', '.join(
+            ['%s=%r' % pair for pair in sorted(self.__dict__.items())]))
+
+
+class Result(object):
+    """How a command ended; true if it worked.
+
+    The status is the one that sh would show: 128 + n after signal n, and
+    NOT_FOUND for all that could not be started.
+    """
+
+    def __init__(self, argv, status, output='', errors=''):
+        self.argv, self.status = argv, status
+        self.output, self.errors = output, errors
+
+    def __nonzero__(self):
+        return self.status == 0
+
+    __bool__ = __nonzero__
+
+    def __str__(self):
+        # Never the arguments: they may hold secrets.
+        how = {TIMED_OUT: 'no end in time'}.get(
+            self.status, 'status %s' % self.status)
+        said = (self.errors or self.output).strip()
+        return printable(': '.join(
+            [text for text in (self.argv[0], how, said) if text]), 500)
+
+
+# -- text ---------------------------------------------------------------------
+
+def printable(text, limit=200):
+    """The text as one line of at most `limit` characters for log and screen."""
+    # Characters, not bytes, on every Python: none is cut in two.
+    text = to_bytes(text).decode('utf-8', 'replace')
+    shown = ''.join([visible(character) for character in text[:limit + 1]])
+    if len(shown) > limit:
+        shown = shown[:max(limit - 3, 0)] + '...'
+    return to_text(shown.encode('utf-8', 'replace'))
+
+
+def visible(character):
+    """The character, or how to write one that moves the cursor."""
+    number = ord(character)
+    # Terminals obey 0x80 to 0x9f too; splitlines() cuts at 0x2028 and 0x2029.
+    if 32 <= number < 127 or (number > 159 and number not in (0x2028, 0x2029)):
+        return character
+    return {'\n': '\\n', '\r': '\\r', '\t': '\\t'}.get(
+        character, '\\x%02x' % number)
+
+
+def say(text=''):
+    """Print a line, whatever the locale."""
+    flush()
+    write_all(1, to_bytes(text + '\n'))
+
+
+def complain(text):
+    """Print a line where errors go."""
+    flush()
+    write_all(2, to_bytes(text + '\n'))
+
+
+def flush():
+    """Print what Python still holds back: after a fork both would do it."""
+    for stream in sys.stdout, sys.stderr:
+        if stream:                              # None if it was closed
+            stream.flush()
+
+
+# -- files --------------------------------------------------------------------
+
+def read_file(path, default=None):
+    """The text of a file, or `default` if it cannot be read to its end."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return to_text(read_all(fd))
+        finally:
+            os.close(fd)
+    except EnvironmentError:
+        return default
+
+
+def read_all(fd):
+    chunks = []
+    while not chunks or chunks[-1]:
+        chunks.append(steadily(os.read, fd, 65536))
+    return to_bytes('').join(chunks)
+
+
+def write_all(fd, data):
+    while data:
+        data = data[steadily(os.write, fd, data):]
+
+
+def write_file(path, text, mode=PUBLIC):
+    """Replace a file; None, or why not.  A crash leaves the old or the new."""
+    try:
+        # A device takes what it is given; its place is not ours to take.
+        if os.path.exists(path) and not os.path.isfile(path):
+            write_to(path, os.O_WRONLY, text)
+        else:
+            replace_file(path, text, mode)
+    except EnvironmentError:
+        return '%s: %s' % (path, reason(caught()))
+
+
+def replace_file(path, text, mode):
+    folder, name = os.path.split(path)
+    # Nobody can foresee this name and put a link in its way.
+    temporary = os.path.join(folder, '.%s.%s.new' % (name, random_name()))
+    try:
+        write_to(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, text, mode)
+        os.rename(temporary, path)
+    except EnvironmentError:
+        remove_file(temporary)
+        raise
+    sync_folder(folder)
+
+
+def write_to(path, how, text, mode=None):
+    fd = os.open(path, how, PRIVATE)
+    try:
+        if mode is not None:
+            os.chmod(path, mode)                # the umask has no say
+        write_all(fd, to_bytes(text))
+        if mode is not None:
+            steadily(os.fsync, fd)
+    finally:
+        os.close(fd)
+
+
+def sync_folder(folder):
+    """Make a rename survive a power cut."""
+    fd = os.open(folder or '.', os.O_RDONLY)
+    try:
+        try:
+            steadily(os.fsync, fd)
+        except EnvironmentError:                # some file systems cannot
+            if caught().errno != errno.EINVAL:
+                raise
+    finally:
+        os.close(fd)
+
+
+def append_file(path, text, mode=PRIVATE):
+    """Add to the end of a file in one write; None, or why not."""
+    data = to_bytes(text)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
+        try:
+            # Whole or in part, never repeated: others append here as well.
+            if steadily(os.write, fd, data) != len(data):
+                return '%s: only a part was written' % path
+        finally:
+            os.close(fd)
+    except EnvironmentError:
+        return '%s: %s' % (path, reason(caught()))
+
+
+def remove_file(path):
+    """Remove a file; None, also if there was none, or why not."""
+    try:
+        os.remove(path)
+    except EnvironmentError:
+        if caught().errno != errno.ENOENT:
+            return '%s: %s' % (path, reason(caught()))
+
+
+def random_name():
+    return to_text(binascii.hexlify(os.urandom(8)))
+
+
+###############################################################################
+# Settings: what the operator asked for #######################################
+###############################################################################
+# Values come from the pool's database and from a file.  Both are data: they are
+# read against this table, and nothing in them is ever run.
+
+BLANK = ' \t\r\n'           # str.strip() alone differs between Python 2 and 3
+LONGEST = 1000              # characters in a value; lists of uuids may be longer
+MOST_COMPLAINTS = 20        # about one file: it may be a picture by mistake
+POOL_PREFIX = 'HA_'         # of a parameter's key in the pool's other-config
+
+
+# -- values as they are stored ----
+
+DOUBLE = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"\Z')
+SINGLE = re.compile(r"'([^']*)'\Z")
+ESCAPE = re.compile(r'\\(["\\$`])')             # within "..." a shell knows no other
+
+
+def unquoted(stored):
+    """The value: the quotes around all of it, if any, are the shell's."""
+    text = stored.strip(BLANK)
+    match = DOUBLE.match(text)
+    if match:
+        return ESCAPE.sub(r'\1', match.group(1))
+    match = SINGLE.match(text)
+    if match:
+        return match.group(1)
+    return text
+
+
+def as_stored(value):
+    """The inverse: quotes only where unquoted() would take something away."""
+    if unquoted(value) == value:
+        return value
+    return '"%s"' % re.sub(r'(["\\$`])', r'\\\1', value)
+
+
+def quoted(text):
+    """Another's text in a sentence of ours."""
+    shown = printable(text, 60)
+    if shown.endswith('...') and shown != text:         # it was cut
+        return '"%s" (%d characters)' % (shown, len(text))
+    return '"%s"' % shown
+
+
+def expand_hostname(text, hostname):
+    """The one variable that is a variable, and only in MAIL_SUBJECT."""
+    return re.sub(r'\\?\$(?:HOSTNAME(?![A-Za-z0-9_])|\{HOSTNAME\})',
+                  lambda match: hostname, text)
+
+
+def pool_settings(other_config):
+    """{NAME: text} of the pool's other-config."""
+    return dict([(key[len(POOL_PREFIX):], text) for key, text in other_config.items()
+                 if key.startswith(POOL_PREFIX)])
+
+
+# -- kinds of values ----
+
+class Kind(object):
+    """What a value may be.  `says` completes "must be ..."; calling the kind
+    gives the typed value or raises ValueError.
+
+    `words`: what completion can offer.  `nothing`: the typed value of an empty
+    text.  `exact`: blanks at the ends belong to it.
+    """
+
+    def __init__(self, says, parse, words=(), nothing='', longest=LONGEST,
+                 exact=False, secret=False):
+        self.says, self.parse, self.words = says, parse, words
+        self.nothing, self.longest = nothing, longest
+        self.exact, self.secret = exact, secret
+
+    def __call__(self, text):
+        if not self.exact:
+            text = text.strip(BLANK)
+        insist(len(text) <= self.longest)
+        return self.parse(text)
+
+
+def kind(says, **more):
+    """Decorate a function that parses: it becomes a Kind."""
+    return lambda parse: Kind(says, parse, **more)
+
+
+def insist(condition):
+    if not condition:
+        raise ValueError('not of this kind')
+
+
+def choice(values):
+    """One of a few words: {word: typed value}."""
+    words = sorted(values)
+
+    def parse(text):
+        insist(text.lower() in values)
+        return values[text.lower()]
+    return Kind('%s or %s' % (', '.join(words[:-1]), words[-1]), parse, words)
+
+
+def number(low, high):
+    def parse(text):
+        # int() alone takes '1_0', ' 1 ' and the digits of every alphabet.
+        insist(re.match(r'[0-9]{1,9}\Z', text) and low <= int(text) <= high)
+        return int(text)
+    return Kind('a whole number from %d to %d' % (low, high), parse)
+
+
+def matching(says, pattern):
+    """A text that the pattern matches from its first to its last character."""
+    pattern = re.compile(r'(?:%s)\Z' % pattern)
+
+    def parse(text):
+        insist(pattern.match(text))
+        return text
+    return Kind(says, parse)
+
+
+flag = choice({'0': False, '1': True})
+
+# What is in a path or a name may end up in an argument, a file name or a key, so
+# shell syntax and a leading dash have no place in it.
+TROUBLE = r"""\x00-\x1f\x7f"'`$\\;&|<>()*?"""
+absolute_path = matching('an absolute path, without .. and shell syntax',
+                         r'(?!.*/\.\.(?:/|\Z))/[^%s]*' % TROUBLE)
+field_name = matching('the name of a custom field, without quotes and any of :;,=$',
+                      r'[^%s:,=-][^%s:,=]*' % (TROUBLE, TROUBLE))
+user_name = matching('the name of a user, without spaces',
+                     r'[A-Za-z0-9_][A-Za-z0-9_.@\\-]*')
+
+
+def parse_line(text):
+    # splitlines() knows every character that starts a new line in a mail.
+    insist(not re.search(r'[\x00-\x1f\x7f]', text) and len(text.splitlines()) == 1)
+    return text
+
+
+LINE = 'one line of at most %d characters' % LONGEST
+one_line = Kind(LINE, parse_line, exact=True)
+password = Kind(LINE, parse_line, exact=True, secret=True)
+
+
+def is_ip(family, text):
+    try:
+        socket.inet_pton(family, text)
+    except (socket.error, ValueError, TypeError):       # a NUL in it
+        return False
+    return True
+
+
+NAME_OF_HOST = re.compile(r'''
+    (?: [A-Za-z0-9_] (?: [A-Za-z0-9_-]* [A-Za-z0-9_] )? \. )*
+    (?! [0-9]+ \.? \Z )                 # or 10.0.0.300 would be a name
+    [A-Za-z0-9_] (?: [A-Za-z0-9_-]* [A-Za-z0-9_] )? \.? \Z''', re.VERBOSE)
+
+
+@kind('an IPv4 or IPv6 address or the name of a host')
+def one_address(text):
+    if text.startswith('[') and text.endswith(']'):
+        text = text[1:-1]
+        insist(is_ip(socket.AF_INET6, text))
+    insist(is_ip(socket.AF_INET, text) or is_ip(socket.AF_INET6, text)
+           or len(text) < 254 and NAME_OF_HOST.match(text))
+    return text
+
+
+@kind('addresses or names of hosts with : or , between them; '
+      'an IPv6 address in [] unless it is alone between commas', nothing=[])
+def address_list(text):
+    found = []
+    for word in without_parentheses(text).replace(',', ' ').split():
+        if is_ip(socket.AF_INET6, word):
+            found.append(word)
+        else:
+            # A colon inside brackets belongs to the address.
+            found += [one_address(each) for each in
+                      re.split(r':(?![^\[]*\])', word.strip(':'))]
+    return found
+
+
+def without_parentheses(text):
+    """() and (a:b): the manual's lists look like the arrays of a shell."""
+    if text.startswith('(') and text.endswith(')'):
+        return text[1:-1]
+    return text
+
+
+@kind('(UUID1:UUID2), or () for none', nothing=[], longest=100 * LONGEST)
+def uuid_list(text):
+    words = re.split('[:, \t]+', without_parentheses(text).lower())
+    found = [each for each in words if each]
+    for each in found:
+        insist(re.match(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z', each))
+    return found
+
+
+@kind('a fence method or several, such as ILO:IRMC; a name has letters, digits '
+      'and _ . - and starts with none of . -')
+def method_list(text):
+    found = re.split(' *[:, ] *', text.strip(': ,'))
+    for each in found:                  # it becomes a path: FENCE_FILE_LOC/each
+        insist(re.match(r'[A-Za-z0-9_][A-Za-z0-9_.-]*\Z', each))
+    return found
+
+
+@kind('mail addresses with , or a space between them')
+def mailbox_list(text):
+    # 'Bob Smith <bob@example.com>' is the address in it.
+    bare_ones = re.sub(r'[^,<>]*<([^<>\s]+@[^<>\s]+)>', r' \1 ', text)
+    found = bare_ones.replace(',', ' ').split()
+    insist(found)
+    for each in found:
+        insist(re.match(r"[A-Za-z0-9!#%&'*+/=?^_{|}~.][A-Za-z0-9!#%&'*+/=?^_{|}~.-]*"
+                        r'(@[A-Za-z0-9_.:\[\]-]+)?\Z', each))
+    return found
+
+
+@kind('one mail address')
+def one_mailbox(text):
+    found = mailbox_list(text)
+    insist(len(found) == 1)
+    return found[0]
+
+
+# -- the table ----
+
+MANUAL, LATER, OURS = 'manual', '2.x', 'ours'       # who has this parameter
+DEPRECATED = 'deprecated'
+NO_EFFECT = 'accepted, no effect'
+
+
+class Setting(object):
+    """One parameter.  `empty`: it may be.  `restart`: a change needs a restart
+    of the service.  `fate`: '', DEPRECATED or NO_EFFECT.  `local`: read from
+    ha-lizard.conf only."""
+    local = False
+
+    def __init__(self, name, default, kind, where, meaning,
+                 empty=False, restart=False, fate=''):
+        self.name, self.default, self.kind = name, default, kind
+        self.empty, self.restart, self.fate = empty, restart, fate
+        self.where, self.meaning = where, meaning
+        self.attribute, self.secret = name.lower(), kind.secret
+
+    def value(self, stored):
+        """The typed value of a text as the pool or a file holds it."""
+        text = unquoted(stored)
+        if text.strip(BLANK):
+            return self.kind(text)
+        insist(self.empty)
+        return self.kind.nothing
+
+    def objection(self, stored):
+        """Why this text cannot be the value, or None."""
+        try:
+            self.value(stored)
+        except ValueError:
+            return 'must be %s, not %s' % (self.kind.says, self.shown(stored))
+
+    def shown(self, stored):
+        """The value in a sentence."""
+        if not unquoted(stored).strip(BLANK):
+            return 'empty'
+        if self.secret:
+            return 'what it is'
+        return quoted(stored)
+
+
+# The defaults are those of `ha-cfg get` in the manual.  Where the manual says
+# two things, this is why one was taken:
+#   XE_TIMEOUT 10      5 in a sentence, 10 in the sample and all three examples;
+#                      a busy xapi needs more than 5 s for its largest answers
+#   SMTP_SERVER        127.0.0.1 as in the chapter on mail: `localhost` may be ::1,
+#                      where the old local relays do not listen
+#   SMTP_USER, _PASS   empty as in the chapter on mail; the `localhost` of the
+#                      sample would ask a relay without login to log in
+#   MAIL_SUBJECT       as in the examples; only the sample has a space in it, and
+#                      `ha-cfg set` of the old versions took none
+#   FENCE_MIN_HOSTS 2  as in the text; the examples that say 3 are for larger pools
+#   FENCE_HEURISTICS_IPS   8.8.8.8 as in the text; the sample is of somebody's pool
+#   MONITOR_MAX_STARTS     once misspelt as MAX_MONITOR_STARTS
+#   PROMOTE_SLAVE, SLAVE_HA   no default in the text, so the sample's 1
+SETTINGS = (
+    Setting('DISABLED_VAPPS', '()', uuid_list, MANUAL,
+            'appliances that HA leaves alone, (UUID1:UUID2); for OP_MODE=1',
+            empty=True),
+    Setting('ENABLE_LOGGING', '1', flag, MANUAL,
+            '1: write to the system log, with the tag ha-lizard'),
+    Setting('FENCE_ACTION', 'stop', choice({'start': 'start', 'stop': 'stop',
+                                            'reset': 'reset'}), MANUAL,
+            'what is done to a dead host: stop, or reset (off, proved off, on again); '
+            'start proves nothing, so with it nothing is fenced'),
+    Setting('FENCE_ENABLED', '1', flag, MANUAL,
+            '1: make sure that a silent host is off and recover its VMs; '
+            '0: never, and so no VM of a dead host is started elsewhere'),
+    Setting('FENCE_FILE_LOC', '/etc/ha-lizard/fence', absolute_path, MANUAL,
+            'where the fence methods keep their host lists and custom agents'),
+    Setting('FENCE_HA_ONFAIL', '0', flag, MANUAL,
+            '1: start the VMs of a dead host even when nothing proved it off, '
+            'after a wait; such a VM may run twice and destroy its disk'),
+    Setting('FENCE_HEURISTICS_IPS', '8.8.8.8', address_list, MANUAL,
+            'witnesses outside the pool, A:B; when half of the pool is silent and '
+            'all of these answer ping, that is one vote; name your switch or storage',
+            empty=True),
+    Setting('FENCE_HOST_FORGET', '0', flag, MANUAL,
+            '1: remove a dead host from the pool for good once its VMs are recovered',
+            fate=DEPRECATED),
+    Setting('FENCE_IPADDRESS', '', one_address, MANUAL,
+            'the one device or host that fences all: XVM, power strips', empty=True),
+    Setting('FENCE_METHOD', 'POOL', method_list, MANUAL,
+            'ILO, IRMC, XVM, POOL or a custom agent; with ILO:IRMC the second is '
+            'tried when the first proves nothing; POOL never proves anything'),
+    Setting('FENCE_MIN_HOSTS', '2', number(1, 64), MANUAL,
+            'fence only in pools of at least so many members, the dead one included'),
+    Setting('FENCE_PASSWD', '', password, MANUAL,
+            'password of the fence device', empty=True),
+    Setting('FENCE_QUORUM_REQUIRED', '1', flag, MANUAL,
+            '1: only the side that sees a majority of the pool may fence'),
+    Setting('FENCE_REBOOT_LONE_HOST', '0', flag, MANUAL,
+            '1: a master of 3 or more that sees no member reboots, once, and then '
+            'fences; a dead switch is then an outage'),
+    Setting('FENCE_USE_IP_HEURISTICS', '1', flag, MANUAL,
+            '1: let FENCE_HEURISTICS_IPS break a tie; a pool of two needs it'),
+    Setting('GLOBAL_VM_HA', '1', flag, MANUAL,
+            '1: every VM is kept running; 0: only those whose own field says true; '
+            'for OP_MODE=2'),
+    Setting('MAIL_FROM', 'root@localhost', one_mailbox, MANUAL,
+            'sender of the alerts'),
+    Setting('MAIL_ON', '1', flag, MANUAL,
+            '1: send alerts by mail'),
+    Setting('MAIL_SUBJECT', 'SYSTEM_ALERT-FROM_HOST:$HOSTNAME', one_line, MANUAL,
+            'subject of the alerts; $HOSTNAME becomes the name of the host'),
+    Setting('MAIL_TO', 'root@localhost', mailbox_list, MANUAL,
+            'who gets the alerts; several with , between them'),
+    Setting('MONITOR_DELAY', '15', number(1, 3600), MANUAL,
+            'seconds from one look at the pool to the next', restart=True),
+    Setting('MONITOR_KILLALL', '1', flag, MANUAL,
+            '1: kill a round that hangs, see MONITOR_MAX_STARTS', restart=True),
+    Setting('MONITOR_MAX_STARTS', '20', number(1, 1000), MANUAL,
+            'a round hangs after so many waits of MONITOR_SCANRATE without progress',
+            restart=True),
+    Setting('MONITOR_SCANRATE', '10', number(1, 3600), MANUAL,
+            'seconds to wait for a round that still runs when the next is due',
+            restart=True),
+    Setting('OP_MODE', '2', choice({'1': 1, '2': 2}), MANUAL,
+            'what is kept running: 1 appliances, 2 VMs'),
+    Setting('PROMOTE_SLAVE', '1', flag, MANUAL,
+            '1: when the master is dead, the slave chosen for it becomes the master'),
+    Setting('SLAVE_HA', '1', flag, MANUAL,
+            '1: a slave that became the master starts VMs; 0: it only cleans up'),
+    Setting('SLAVE_VM_STAT', '0', flag, MANUAL,
+            '1: slaves too look for VMs that are down and start them on themselves'),
+    Setting('SMTP_PASS', '', password, MANUAL,
+            'password for the mail server', empty=True),
+    Setting('SMTP_PORT', '25', number(1, 65535), MANUAL,
+            'port of the mail server'),
+    Setting('SMTP_SERVER', '127.0.0.1', one_address, MANUAL,
+            'mail server that takes the alerts'),
+    Setting('SMTP_USER', '', one_line, MANUAL,
+            'user for the mail server; empty: do not log in', empty=True),
+    Setting('XAPI_COUNT', '2', number(1, 100), MANUAL,
+            'unanswered tries in a row before a host counts as silent'),
+    Setting('XAPI_DELAY', '10', number(1, 300), MANUAL,
+            'seconds between those tries'),
+    Setting('XC_FIELD_NAME', 'ha-lizard-enabled', field_name, MANUAL,
+            'custom field that turns HA on and off, on the pool and on each VM'),
+    Setting('XE_TIMEOUT', '10', number(1, 300), MANUAL,
+            'seconds after which an xe call that does not answer is killed'),
+
+    Setting('DISK_MONITOR', '1', flag, LATER,
+            'hourly look at the health of local disks', fate=NO_EFFECT),
+    Setting('ENABLE_ALERTS', '1', flag, LATER,
+            '1: show the alerts in XenCenter as well'),
+    Setting('HOST_SELECT_METHOD', '0', flag, LATER,
+            'how the host for a VM is chosen; it is always chosen by us',
+            fate=NO_EFFECT),
+    Setting('MAIL_SCREEN_TIME', '60', number(0, 10080), LATER,
+            'minutes in which the same event is not mailed again'),
+    Setting('MGT_LINK_LOSS_TOLERANCE', '5', number(0, 3600), LATER,
+            'a master without network stops its VMs after so many seconds at the '
+            'earliest'),
+
+    Setting('ALERT_SCRIPT', '', absolute_path, OURS,
+            'program that is run for every alert', empty=True),
+    Setting('FENCE_STRICT', '0', flag, OURS,
+            '1: in an exact tie take over only what a device proved off, '
+            'whatever the witnesses say'),
+    Setting('FENCE_TRUST_AGENT', '0', flag, OURS,
+            '1: exit status 0 of a custom agent that has no status action is proof'),
+    Setting('FENCE_USER', '', user_name, OURS,
+            'user for the fence device; empty: the usual one of its kind', empty=True),
+    Setting('METRICS_DIR', '', absolute_path, OURS,
+            'directory for a file for Prometheus to collect; empty: none', empty=True),
+    Setting('SMTP_TLS', 'auto', choice({'auto': 'auto', 'off': 'off', 'ssl': 'ssl',
+                                        'starttls': 'starttls'}), OURS,
+            'encryption towards the mail server; auto: when the server offers it, '
+            'and no password without it'),
+    Setting('START_PARALLEL', '4', number(1, 32), OURS,
+            'VMs that are started at the same time'),
+    Setting('SUSPEND_AUTO_CLEAR', '1', flag, OURS,
+            '1: a suspended host takes part again by itself once the pool is well'),
+    Setting('VM_SHUTDOWN_IS_INTENT', '0', flag, OURS,
+            '1: a VM that somebody shut down stays down until it is started by hand'),
+    Setting('XAPI_DEAD_TIME', '600', number(120, 86400), OURS,
+            'seconds without xapi on a host that is alive before that is acted on; '
+            'more than any restart of xapi takes'),
+)
+
+# Switches per function of the original, in ha-lizard.conf only: LOG_<function>,
+# MAIL_<function> and the priority of the message in XenCenter, PRIORITY_<function>
+# (0 none, 1 highest, 5 lowest).  None: only 2.x knows that one.
+FUNCTIONS = (
+    # function                  log   mail  priority
+    ('autoselect_slave',        '1',  '1',  '3'),
+    ('check_ha_enabled',        '1',  None, '3'),
+    ('check_logger_processes',  '1',  None, '0'),
+    ('check_quorum',            '1',  '1',  '1'),
+    ('check_slave_status',      '1',  '1',  '1'),
+    ('check_vm_managed',        '1',  '1',  '3'),
+    ('check_xapi',              '1',  '1',  '1'),
+    ('email',                   '1',  '1',  '0'),
+    ('fence_host',              '1',  '1',  '1'),
+    ('get_app_vms',             '1',  '1',  '3'),
+    ('get_pool_host_list',      '1',  '1',  '3'),
+    ('get_pool_ip_list',        '1',  '1',  '3'),
+    ('get_vms_on_host',         '1',  '1',  '3'),
+    ('get_vms_on_host_local',   '1',  '1',  '3'),
+    ('master_ip',               '1',  '1',  '3'),
+    ('promote_slave',           '1',  '1',  '1'),
+    ('vm_mon',                  '1',  '1',  '1'),
+    ('vm_state',                '1',  '1',  '3'),
+    ('vm_state_check',          '1',  '1',  '3'),
+    ('write_pool_state',        '0',  '1',  '3'),
+    ('xe_wrapper',              '1',  '1',  '1'),
+)
+
+# The functions that 2.x added: their switches are taken and do nothing.
+LATER_FUNCTIONS = '''
+    check_email_enabled check_logging_enabled check_master_mgt_link_state check_xs_ha
+    disable_ha_lizard get_alert_level ha_disabled log log_experimental make_box
+    reset_vm_vdi service_execute stop_vms_on_host stop_vms_on_host_slow
+    update_global_conf_params validate_this_host_vm_states
+    validate_this_host_vm_states_1 validate_vm_ha_state validate_vm_home_pool
+    validate_vm_safe_to_start_here vm_start watch_proc write_status_report
+    xe_raise_alert xe_variable_wrapper'''.split()
+
+
+def switches():
+    """A Setting for every switch of FUNCTIONS."""
+    found = []
+    for function, log, mail, priority in FUNCTIONS:
+        found.append(Setting('LOG_' + function, log, flag, MANUAL,
+                             '1: log what %s did' % function))
+        if mail:
+            found.append(Setting('MAIL_' + function, mail, flag, MANUAL,
+                                 '1: mail what %s found' % function))
+        found.append(Setting('PRIORITY_' + function, priority, number(0, 5), LATER,
+                             'priority in XenCenter of what %s found' % function))
+    for each in found:
+        each.local = True
+    return tuple(found)
+
+
+SWITCHES = switches()
+ROWS = dict([(row.name, row) for row in SETTINGS + SWITCHES])
+DEFAULTS = dict([(row.attribute, row.value(row.default)) for row in ROWS.values()])
+
+# Known, and not for us: FLAG_SEQ is state (the number of the HA flag), the rest
+# is of 2.x; LOC_ stands like that in its documentation.
+IGNORED = set(['FLAG_SEQ', 'FENCE_LOG', 'POST_VERSION', 'LOC_write_status_report']
+              + [prefix + function for prefix in ('LOG_', 'MAIL_', 'PRIORITY_')
+                 for function in LATER_FUNCTIONS + [row[0] for row in FUNCTIONS]]
+              ).difference(ROWS)
+
+# As the manual itself once has them.
+MISNAMED = {'MAX_MONITOR_STARTS': 'MONITOR_MAX_STARTS', 'GLOBAL_VA_HA': 'GLOBAL_VM_HA'}
+
+
+def setting_named(name):
+    """The Setting that an operator means, whatever the case, or None."""
+    for each in (name, name.upper(), MISNAMED.get(name.upper())):
+        if each in ROWS:
+            return ROWS[each]
+
+
+# -- what is in force ----
+
+class Settings(object):
+    """One typed attribute per row: `settings.xapi_count`.
+
+    `layers`: [(where it comes from, {NAME: text as stored})], the lowest first.
+    A bad value is a sentence in `problems` and changes nothing: what the same
+    layer said before (in `previous`) stays, else the lower layer's value.  So a
+    typo never stops HA.  `new_problems`: those that `previous` did not have.
+    `layers` then has only what is valid: Settings(settings.layers) is the same.
+    """
+
+    def __init__(self, layers=(), previous=None):
+        self.__dict__.update(DEFAULTS)
+        self.layers, self.problems = [], []
+        self.origins, self.texts = {}, {}
+        refused = []
+        for layer, given in layers:
+            self.layers.append((layer, {}))
+            for name in sorted(given):
+                problem = name_objection(layer, name)
+                if problem:
+                    self.problems.append(problem)
+                elif name in ROWS and not self.take(layer, ROWS[name], given[name]):
+                    refused.append((layer, ROWS[name], given[name]))
+                    last = last_valid(previous, layer, name)
+                    if last is not None:
+                        self.take(layer, ROWS[name], last)
+        self.problems += [self.refusal(*each) for each in refused] + misfits(self)
+        self.new_problems = [each for each in self.problems
+                             if not previous or each not in previous.problems]
+
+    def take(self, layer, row, stored):
+        """Let the value count from now on; false if it is not valid."""
+        try:
+            setattr(self, row.attribute, row.value(stored))
+        except ValueError:
+            return False
+        self.origins[row.name], self.texts[row.name] = layer, stored.strip(BLANK)
+        self.layers[-1][1][row.name] = stored
+        return True
+
+    def refusal(self, layer, row, stored):
+        kept = self.as_text(row.name) or 'it empty'
+        if row.secret:
+            kept = 'the one before'
+        return '%s %s %s; keeping %s' % (row.name, in_layer(layer),
+                                         row.objection(stored), printable(kept, 60))
+
+    def origin(self, name):
+        """Which layer the value comes from: 'default', 'pool', 'this host'."""
+        return self.origins.get(name, 'default')
+
+    def as_text(self, name):
+        """The value as it is stored, quotes and all.  Secrets too: see Setting."""
+        return self.texts.get(name, ROWS[name].default)
+
+    def wants_log(self, function):
+        return self.enable_logging and getattr(self, 'log_' + function, True)
+
+    def wants_mail(self, function):
+        return self.mail_on and getattr(self, 'mail_' + function, True)
+
+    def priority(self, function):
+        """Of the message in XenCenter: 0 none, 1 highest, 5 lowest."""
+        return getattr(self, 'priority_' + function, 3)
+
+
+def last_valid(previous, layer, name):
+    """The text that a bad one gives way to: what the same layer said, or, if the
+    previous Settings had no such layer, what was in force.  None: neither."""
+    if previous:
+        return dict(previous.layers).get(layer, previous.texts).get(name)
+
+
+def in_layer(layer):
+    return {'pool': 'in the pool', 'this host': 'on this host'}.get(
+        layer, 'in ' + layer)
+
+
+def name_objection(layer, name):
+    """Why no value of that name counts there, or None."""
+    where = in_layer(layer)
+    if name in ROWS and ROWS[name].local and layer != 'this host':
+        return '%s has no effect %s: it belongs in ha-lizard.conf' % (name, where)
+    if name in ROWS or name in IGNORED:
+        return None
+    meant = setting_named(name)
+    if meant:
+        return '%s %s is not a parameter, %s is; ignored' % (name, where, meant.name)
+    return '%s %s is not a parameter; ignored' % (printable(name, 60), where)
+
+
+def misfits(settings):
+    """Values that are right each by itself and make no sense together."""
+    found, methods = [], settings.fence_method
+    if settings.promote_slave and not settings.fence_enabled:
+        found.append('PROMOTE_SLAVE=1 does nothing with FENCE_ENABLED=0: a slave '
+                     'replaces only a master that was fenced')
+    if settings.fence_enabled and settings.fence_action == 'start':
+        found.append('FENCE_ACTION=start turns a host on: we refuse to fence with it')
+    if settings.fence_use_ip_heuristics and not settings.fence_heuristics_ips:
+        found.append('FENCE_USE_IP_HEURISTICS=1 does nothing while '
+                     'FENCE_HEURISTICS_IPS is empty')
+    if settings.fence_enabled and 'XVM' in methods and not settings.fence_ipaddress:
+        found.append('FENCE_METHOD=XVM needs FENCE_IPADDRESS, which is empty')
+    if settings.fence_strict and settings.fence_ha_onfail:
+        found.append('FENCE_STRICT=1 and FENCE_HA_ONFAIL=1 contradict each other: '
+                     'one asks for proof, the other does without')
+    if settings.disabled_vapps and settings.op_mode != 1:
+        found.append('DISABLED_VAPPS excludes nothing with OP_MODE=2')
+    if settings.smtp_pass and not settings.smtp_user:
+        found.append('SMTP_PASS is of no use while SMTP_USER is empty')
+    patience = settings.monitor_max_starts * settings.monitor_scanrate
+    silence = settings.xapi_count * settings.xapi_delay
+    if patience < silence:
+        found.append('MONITOR_MAX_STARTS x MONITOR_SCANRATE is %d s, less than the '
+                     '%d s of XAPI_COUNT x XAPI_DELAY: a round that waits for a silent '
+                     'host is killed' % (patience, silence))
+    return found
+
+
+# -- ha-lizard.conf ----
+
+ASSIGNMENT = re.compile(r'(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)', re.DOTALL)
+
+# A value is made of these.  What a shell would run is text like any other.
+PIECE = re.compile(r'''
+      ' (?P<single> [^']* ) '
+    | " (?P<double> [^"\\]* (?: \\. [^"\\]* )* ) "
+    | (?P<literal> \A \( [^()]* \) | \$ \( [^()]* \) | ` [^`]* ` | [^ \t'"\\`;$]+ | \$ )
+    | \\ (?P<escaped> . )''', re.VERBOSE)
+REST = re.compile(r'[ \t]*(?:;[ \t]*(?:\#.*)?|[ \t]\#.*)?\Z', re.DOTALL)
+
+
+def parse_conf(text):
+    """({NAME: text as stored}, [problem]) of a ha-lizard.conf.
+
+    It looks like a shell script and is read like one, but nothing is run: one
+    assignment per line, the last one wins.  A problem names the line and never
+    its text, which may be a password.
+    """
+    found, problems = {}, []
+    for index, line in enumerate(without_bom(text or '').split('\n')):
+        name, value, problem = parse_assignment(line.strip(BLANK))
+        if problem:
+            problems.append('line %d of ha-lizard.conf %s; ignored' % (
+                index + 1, problem))
+        elif name:
+            found[name] = as_stored(value)
+    more = len(problems) - MOST_COMPLAINTS
+    if more > 0:
+        problems[MOST_COMPLAINTS:] = ['%d more lines of ha-lizard.conf are ignored, '
+                                      'for the like reasons' % more]
+    return found, problems
+
+
+def parse_assignment(line):
+    """(name, value, problem) of a line; nothing of each in an empty one."""
+    if not line or line.startswith('#'):
+        return None, None, None
+    match = ASSIGNMENT.match(line)
+    if not match:
+        return None, None, 'is not NAME=value, without spaces around the ='
+    name, value = match.group(1), shell_value(match.group(2))
+    if value is None:
+        return name, None, ('gives %s a value that needs quotes around it, or that '
+                            'lacks one of its quotes' % printable(name, 60))
+    return name, value, None
+
+
+def without_bom(text):
+    import codecs
+    mark = to_text(codecs.BOM_UTF8)
+    if text.startswith(mark):
+        return text[len(mark):]
+    return text
+
+
+def shell_value(rest):
+    """What a shell would assign from the text after the =, or None."""
+    pieces, end = [], 0
+    match = PIECE.match(rest)
+    while match:
+        pieces.append(piece_of(match))
+        end = match.end()
+        match = PIECE.match(rest, end)
+    if REST.match(rest, end):
+        return ''.join(pieces)
+
+
+def piece_of(match):
+    if match.group('double') is not None:
+        return ESCAPE.sub(r'\1', match.group('double'))
+    return ''.join([match.group(name) or ''
+                    for name in ('single', 'literal', 'escaped')])
+
+
+###############################################################################
+# Model: what is known of the pool ############################################
+###############################################################################
+# Records without behaviour.  Every age is in seconds.  Unknown is a value of
+# its own (None, or '' for a text) and never counts as "no".
+
+class Host(Record):
+    """A member of the pool, as this host knows it."""
+    fields = {
+        'uuid': '', 'name': '', 'address': '',
+        'enabled': True,        # False: maintenance, booting, or declared dead
+        'live': True,           # xapi's opinion, up to 600 s late: xe.md 9.2
+        'answers': True,        # it gave a sign of life to the last probe
+        'silent': False,        # none for XAPI_COUNT further probes
+        'silence': 0,           # seconds since its last sign of life
+        'seen': True,           # it has answered since this host took up work
+        'follows': False,       # it says that this host is its master
+        'off': '',              # the proof that its domains are gone, or ''
+        'unlocked': False,      # its storage locks are cleared
+        'declared': False,      # xapi was told that it is dead
+        'restarted': False,     # its power was switched on again
+        'fence_failed': '',     # why it could not be proved off
+        'fence_wait': 0,        # seconds until that is tried again
+        'memory_total': 0, 'memory_overhead': 0,
+        'srs': (),              # SRs plugged there; None: not looked up
+    }
+
+    def __str__(self):
+        return self.name
+
+
+class Vm(Record):
+    """A virtual machine.  `host`: uuid of where the database places it, or ''."""
+    fields = {
+        'uuid': '', 'name': '', 'host': '',
+        'power': 'halted',      # running, halted, paused, suspended; '' unknown
+        'busy': False,          # xapi has an operation on it under way
+        'field': '',            # the custom field: true, false, '' or nonsense
+        'stamp': '',            # the pool it was last seen running in: T21
+        'appliance': '', 'order': 0, 'delay': 0, 'affinity': '',
+        'memory': 0,            # bytes it needs to start
+        'wait': 0,              # seconds until a start is tried again
+        'error': '',            # why the last start failed
+        'srs': (),              # SRs that its disks are on
+    }
+
+    def __str__(self):
+        return self.name
+
+
+class Appliance(Record):
+    fields = {'uuid': '', 'name': ''}
+
+    def __str__(self):
+        return self.name
+
+
+class View(Record):
+    """Everything a decision may look at.  Nothing else exists for it."""
+    fields = {
+        'me': None,             # this Host; None: it does not know itself
+        'master': None,         # the Host in charge, or None
+        'role': '',             # what pool.conf says: master, slave, or other
+        'pool': '',             # uuid of the pool
+        'hosts': (),            # every member, this one and the dead included
+        'vms': (),              # every VM but templates and control domains
+        'appliances': (),
+        'heir': '',             # autopromote_uuid: who succeeds the master
+        'enabled': None,        # text of the pool's HA field; None: unknown
+        'xenserver_ha': False,  # xapi's own HA is on
+        'xapi': '',             # why xapi gives no fresh facts, or ''
+        'age': 0,               # of what is known of the pool
+        'witness': False,       # every heuristic address answers
+        'suspended': '',        # why this host suspended itself
+        'followed': 0,          # how long it has followed a majority's master
+        'ready': False,         # the start-up grace is over: A10
+        'uptime': 0,            # since the daemon took up work
+        'votes': 0,             # members that agree who is master, me included
+        'promoting': None,      # seconds since this host began its promotion
+        'recovered': None,      # seconds since slaves were last called over
+        'promoted': False,      # this master is one by its own promotion
+        'lonely': False,        # it rebooted for being alone: once is enough
+        'storage': False,       # the SRs of hosts and VMs are looked up
+        'sync': False,          # slaves' databases are due for a refresh
+        'tried': {},            # done or failed this round: str(action)
+        'busy': {},             # under way: action -> seconds
+    }
+
+    def others(self):
+        return [host for host in self.hosts if host is not self.me]
+
+    def host(self, uuid):
+        """The member with that uuid, or None."""
+        for host in self.hosts:
+            if host.uuid == uuid:
+                return host
+
+
+class Plan(object):
+    """What to do and why.  To do nothing is a decision too.
+
+    The actions of one plan do not depend on each other: what must come later
+    is decided later.  `warnings`: what the operator should hear of while it
+    lasts, event -> sentence.  `wait`: look again after that many seconds.
+    """
+
+    def __init__(self, why, actions=(), warnings=None, wait=0):
+        self.why, self.actions = why, list(actions)
+        self.warnings, self.wait = dict(warnings or {}), wait
+
+
+###############################################################################
+# Decisions ###################################################################
+###############################################################################
+# Pure.  A function named *_objection returns the reason not to do a thing, or
+# None.  Safety rules (A..) and rulings (R-..) are named where they bite.
+
+LAST_LOOK = 1           # seconds for the probe right before a fatal step: A13
+GUARD = 5               # seconds for clocks that do not run alike: A4
+BOOT_GRACE = 120        # seconds in which absent members may still boot: A10
+FOLLOW_TIME = 300       # seconds a promotion waits for slaves to follow
+RECALL = 60             # seconds before slaves that do not follow are called again
+ORDER_PATIENCE = 120    # seconds for which a hanging start holds later orders
+MOST_RESETS = 16        # xapi checks a dead host for each: 3 s, in parallel
+MOST_STAMPS = 20        # a round: R-10
+
+
+def decide(settings, view):
+    """What this host should do now: a Plan."""
+    objection = standing_objection(settings, view)
+    if objection:
+        return Plan(objection, warnings=field_warnings(settings, view))
+    if view.xenserver_ha:
+        return decide_beside_xenserver_ha(view)
+    if view.suspended:
+        return decide_suspended(settings, view)
+    if not view.ready:
+        return decide_at_startup(settings, view)
+    if view.role == 'master':
+        return decide_as_master(settings, view)
+    return decide_as_slave(settings, view)
+
+
+def standing_objection(settings, view):
+    """Why this host has nothing to decide at all."""
+    if not view.hosts:
+        return 'this host has not seen its pool yet' + because(view.xapi)
+    if not view.me:
+        return 'this host is not a member of the pool that it knows'
+    if view.role not in ('master', 'slave'):
+        return 'pool.conf says neither master nor slave: this host has no role'
+    if view.enabled is None:
+        return 'the HA field of the pool is not set: HA is off'
+    if view.enabled == 'false':
+        return 'HA is disabled'
+    if view.enabled != 'true':
+        return 'HA is off: the pool field says %s, neither true nor false' % (
+            printable(view.enabled, 40))
+
+
+def because(reason):
+    """A reason in brackets, or nothing."""
+    if reason:
+        return ' (%s)' % reason
+    return ''
+
+
+def field_warnings(settings, view):
+    if view.enabled not in (None, 'true', 'false'):
+        return {'pool-field': 'the pool field %s is neither true nor false: HA is off'
+                              % settings.xc_field_name}
+    return {}
+
+
+def decide_beside_xenserver_ha(view):
+    """Two managers with equal rights start VMs twice: step aside (R25)."""
+    why = 'XenServer HA is on: this HA switches itself off'
+    actions = []
+    if view.role == 'master' and not view.xapi:
+        actions = untried(view, [SwitchOff()])
+    return Plan(why, actions, {'xenserver-ha': why})
+
+
+# -- start-up and suspension --------------------------------------------------
+
+def decide_at_startup(settings, view):
+    """A10: after a boot nothing is done before the pool is understood."""
+    objection = startup_objection(settings, view)
+    if objection:
+        return Plan('starting up: ' + objection)
+    return Plan('start-up is over', untried(view, [TakeUpWork()]))
+
+
+def startup_objection(settings, view):
+    if view.xapi:
+        return 'xapi is not ready' + because(view.xapi)
+    if not view.master:
+        return 'the master is unknown'
+    # An old master that comes back is one only in its own eyes (S15), and in
+    # an exact half nobody could tell it: half of the members are not enough.
+    if view.votes * 2 <= len(view.hosts):
+        return 'too few members say that %s is the master' % view.master
+    absent = [host.name for host in view.others() if not host.seen]
+    if absent and view.uptime < max(BOOT_GRACE, 3 * settings.monitor_delay):
+        return 'waiting for %s to answer for the first time' % ', '.join(absent)
+
+
+def decide_suspended(settings, view):
+    """R-5: a suspended host starts, fences and promotes nothing."""
+    why = 'HA is suspended on this host: ' + view.suspended
+    if settings.suspend_auto_clear and view.followed >= 2 * settings.monitor_delay:
+        return Plan('the pool is whole again', untried(view, [Resume()]))
+    return Plan(why, warnings={'suspended': why})
+
+
+# -- the slave ----------------------------------------------------------------
+
+def decide_as_slave(settings, view):
+    master = view.master
+    if not master:
+        return Plan('the master that pool.conf names is no known member')
+    if not master.silent:
+        return decide_as_follower(settings, view)
+    remark = 'master %s is silent' % master
+    objection = candidacy_objection(settings, view)
+    if objection:
+        return Plan('%s; not taking over: %s' % (remark, objection))
+
+    # Only the first candidate gets here.  Without quorum it cannot know which
+    # half lives on: it takes itself out of the game (R-5).
+    objection = quorum_objection(settings, view)
+    if objection:
+        return suspend(settings, view, '%s and %s' % (remark, objection))
+    objection = tie_patience_objection(settings, view)
+    if objection:
+        return Plan('%s; %s' % (remark, objection), wait=2)
+    if master.off:
+        return Plan('%s and off: taking over' % remark,
+                    untried(view, [Promote(master=master)]))
+    objection, actions = fencing(settings, view, master)
+    if objection:
+        return Plan('%s; not fencing it: %s' % (remark, objection),
+                    warnings={'fence-' + master.uuid: objection})
+    return Plan('%s: fencing it' % remark, actions)
+
+
+def decide_as_follower(settings, view):
+    """The master is alive."""
+    if not view.master.answers:
+        return Plan('master %s does not answer just now' % view.master)
+    if view.xapi:
+        return Plan('master %s is alive but its xapi gives no answer%s' % (
+            view.master, because(view.xapi)))
+    if not settings.slave_vm_stat:
+        return Plan('master %s answers' % view.master)
+    objection = quorum_objection(settings, view)
+    if objection:
+        return Plan('not starting VMs: ' + objection)
+    plan = decide_starts(settings, view)
+    plan.why = plan.why or 'master %s answers' % view.master
+    return plan
+
+
+def candidacy_objection(settings, view):
+    """Why this slave is not the one to replace a silent master."""
+    if view.heir != view.me.uuid:
+        return 'this host is not the autopromote winner'
+    if not settings.promote_slave:
+        return 'PROMOTE_SLAVE=0'
+    if not view.me.enabled:
+        return 'this host is in maintenance'
+    # I12: what was already old when the master fell silent proves nothing.
+    if view.age - view.master.silence > max(60, 3 * settings.monitor_delay):
+        return 'what this host knows of the pool was old when the master fell silent'
+
+
+def suspend(settings, view, why):
+    """R-5: reboot only where managed VMs may be running a second time."""
+    # A switch that restarts is no reason to reboot a healthy host (I6); and
+    # a host that waits does nothing that a suspended one would not do.
+    if view.master.silence < second_look(settings):
+        return Plan('not taking over: %s' % why, wait=2)
+    mine = [vm for vm in view.vms if vm.host == view.me.uuid
+            and vm.power != 'halted' and not managed_objection(settings, view, vm)]
+    return Plan('not taking over: %s; suspending HA on this host' % why,
+                [Suspend(why=why, reboot=bool(mine))])
+
+
+# -- the master ---------------------------------------------------------------
+
+def decide_as_master(settings, view):
+    if view.xapi and view.promoting is not None:
+        return Plan('waiting for xapi to come up as master', wait=2)
+    if view.xapi:
+        return Plan('xapi gives no answer%s' % because(view.xapi))
+    if view.master is not view.me:
+        return Plan('pool.conf says that this host is the master, the database '
+                    'says that it is %s' % (view.master or 'nobody'))
+    if view.promoting is not None:
+        return decide_while_promoting(view)
+    if is_to_reboot_for_being_alone(settings, view):
+        return Plan('no other member answers: rebooting once '
+                    '(FENCE_REBOOT_LONE_HOST=1)', [RebootLonely()])
+
+    remarks, actions, warnings = [], [], {}
+    for host in [each for each in view.others() if each.silent]:
+        remark, more = decide_on_silent(settings, view, host)
+        remarks.append(remark)
+        actions.extend(more)
+        if not more and not host.off:
+            warnings['fence-' + host.uuid] = remark
+    objection = quorum_objection(settings, view)
+    if objection:
+        return Plan('; '.join(remarks + ['not acting: ' + objection]), [], warnings)
+    actions.extend(clean_ups(settings, view))
+    if is_cleaning(actions + list(view.busy)):
+        return Plan('; '.join(remarks + ['cleaning up']), actions, warnings)
+    rest = decide_starts(settings, view)
+    actions.extend(rest.actions)
+    warnings.update(rest.warnings)
+    warnings.update(heir_warnings(view))
+    return Plan('; '.join([text for text in remarks + [rest.why] if text])
+                or 'all is well', actions or chores(settings, view), warnings)
+
+
+def decide_while_promoting(view):
+    """A6: compute what is missing only when every slave that is alive has
+    told the new master what it runs."""
+    lost = [host for host in view.others() if host.answers and not host.follows]
+    if not lost or view.promoting > FOLLOW_TIME:
+        return Plan('promotion is complete', untried(view, [EndPromotion()]))
+    why = 'waiting for %s to follow' % ', '.join([host.name for host in lost])
+    if view.recovered is None or view.recovered > RECALL:
+        return Plan(why, unless_busy(view, [RecoverSlaves()]), wait=2)
+    return Plan(why, wait=2)
+
+
+def is_to_reboot_for_being_alone(settings, view):
+    """FENCE_REBOOT_LONE_HOST: once per episode, in pools of three and more."""
+    return (settings.fence_reboot_lone_host and not view.lonely
+            and len(view.hosts) > 2
+            and all([host.silent for host in view.others()]))
+
+
+def decide_on_silent(settings, view, host):
+    """(what to say of a silent slave, what to do about it)."""
+    if host.off:
+        return 'slave %s is off' % host, []
+    objection = maintenance_objection(view, host)
+    if objection:
+        return 'slave %s is silent; leaving it alone: %s' % (host, objection), []
+    objection, actions = fencing(settings, view, host)
+    if objection:
+        return 'slave %s is silent; not fencing it: %s' % (host, objection), []
+    return 'slave %s is silent: fencing it' % host, actions
+
+
+def maintenance_objection(view, host):
+    """Z10: a disabled host is left alone; but not the VMs that it took down."""
+    if residents(view, host):
+        return None
+    if not host.enabled:
+        return 'it was in maintenance and runs no VM'
+    # A10: absent since we took up work is not failed.
+    if not host.seen:
+        return 'it has not answered since this host took up work and runs no VM'
+
+
+def residents(view, host):
+    """VMs that the database places on a host."""
+    return [vm for vm in view.vms if vm.host == host.uuid
+            and vm.power in ('running', 'paused')]
+
+
+# -- fencing ------------------------------------------------------------------
+
+def fencing(settings, view, host):
+    """(objection, actions): how to be sure that a silent host is dead."""
+    objection = fencing_objection(settings, view, host)
+    if objection:
+        return objection, []
+    failed = host.fence_failed or pool_objection(settings, host)
+    if failed and settings.fence_ha_onfail:
+        # The operator accepts the risk; the host still gets the time in which
+        # it would have stopped its own VMs (A4, by our own settings).
+        if host.silence < takeover_wait(settings):
+            return 'waiting %d s from its last answer (FENCE_HA_ONFAIL=1): %s' % (
+                takeover_wait(settings), failed), []
+        return None, untried(view, [Presume(host=host, why=failed)])
+    if failed and (host.fence_wait > 0 or not provers(settings)):
+        return failed, []
+    return None, unless_busy(view, [Fence(host=host)])
+
+
+def fencing_objection(settings, view, host):
+    if not settings.fence_enabled:
+        return 'FENCE_ENABLED=0'
+    if settings.fence_action == 'start':
+        return 'FENCE_ACTION=start switches nothing off'
+    if len(view.hosts) < settings.fence_min_hosts:
+        return 'the pool has fewer than %d members (FENCE_MIN_HOSTS)' % (
+            settings.fence_min_hosts)
+    if not host.seen and len(view.hosts) <= 2:
+        return 'it has not answered since this host took up work'
+    return quorum_objection(settings, view)
+
+
+def provers(settings):
+    """The configured methods that can prove anything."""
+    return [name for name in settings.fence_method if name != 'POOL']
+
+
+def pool_objection(settings, host):
+    if not provers(settings):
+        return 'POOL proves nothing and %s has not promised to stop its VMs' % host
+
+
+def takeover_wait(settings):
+    """Seconds after its last answer in which an isolated host stops its VMs:
+    T_self + K + guard of A4."""
+    return (PROBE_TIMEOUT + settings.xapi_count * settings.xapi_delay
+            + 2 * settings.xe_timeout + GUARD)
+
+
+# -- quorum: safety.md 3.3 ----------------------------------------------------
+
+def quorum_objection(settings, view):
+    """Why this host is not on the side that may act."""
+    if not settings.fence_quorum_required:
+        return None
+    total = len(view.hosts)
+    reach = len([host for host in view.hosts if host.answers])
+    if reach * 2 < total:
+        return 'fewer than half of the %d members answer' % total
+    if reach * 2 == total:
+        return tie_objection(settings, view)
+
+
+def tie_objection(settings, view):
+    """Exactly half: the witness decides, and the side of the master first."""
+    if not settings.fence_use_ip_heuristics:
+        return 'exactly half of the members answer and FENCE_USE_IP_HEURISTICS=0'
+    if not view.witness:
+        return 'exactly half of the members answer and the witness does not'
+
+
+def tie_patience_objection(settings, view):
+    """A16: in an exact half the side without the master waits once more, so
+    that the two sides do not shoot each other."""
+    reach = len([host for host in view.hosts if host.answers])
+    if reach * 2 == len(view.hosts) and view.master.silence < second_look(settings):
+        return 'exactly half of the members answer: the half of the master goes first'
+
+
+def second_look(settings):
+    """Seconds of silence that are XAPI_COUNT x XAPI_DELAY more than "silent"."""
+    return PROBE_TIMEOUT + 2 * settings.xapi_count * settings.xapi_delay
+
+
+# -- clean-up -----------------------------------------------------------------
+
+def clean_ups(settings, view):
+    """R-12: power states, then locks, then xapi's own idea of a dead host."""
+    actions = []
+    for host in [each for each in view.others() if each.off]:
+        ghosts = residents(view, host)
+        if ghosts:
+            actions.extend([ResetPower(vm=vm, host=host) for vm in ghosts])
+        elif not host.unlocked:
+            actions.append(Unlock(host=host))
+        elif not host.declared:
+            actions.append(DeclareDead(host=host))
+        elif settings.fence_host_forget:
+            actions.append(Forget(host=host))
+    return untried(view, actions)[:MOST_RESETS - count(view, ResetPower)]
+
+
+def is_cleaning(actions):
+    """A VM whose disks are still locked by a dead host would fail to start."""
+    return bool([action for action in actions
+                 if isinstance(action, ResetPower) or isinstance(action, Unlock)])
+
+
+def chores(settings, view):
+    """What can wait; one kind a round, so that a round stays cheap (R-10)."""
+    heir = choose_heir(view)
+    if heir != view.heir:
+        return untried(view, [NameHeir(heir=heir, name=heir_name(view, heir))])
+    strangers = [vm for vm in view.vms if vm.power == 'running'
+                 and vm.stamp != view.pool and not vm.busy]
+    if strangers:
+        return untried(view, [Stamp(vm=vm, pool=view.pool)
+                              for vm in strangers[:MOST_STAMPS]])
+    if view.sync:
+        return untried(view, [SyncDatabase()])
+    # R-9: FENCE_ACTION=reset is off, proved; on again comes last of all.
+    if settings.fence_action == 'reset':
+        return untried(view, [PowerOn(host=host) for host in view.others()
+                              if host.off and host.declared and not host.restarted])
+    return []
+
+
+def choose_heir(view):
+    """The slave that takes over from this master, kept as long as it is fit."""
+    fit = [host.uuid for host in sorted(view.others(), key=lambda host: host.name)
+           if host.answers and host.enabled and not host.off]
+    if view.heir in fit:
+        return view.heir
+    return (fit + ['none_available'])[0]
+
+
+def heir_name(view, uuid):
+    return str(view.host(uuid) or 'nobody')
+
+
+def heir_warnings(view):
+    if len(view.hosts) > 1 and choose_heir(view) == 'none_available':
+        return {'no-heir': 'no slave could replace this master'}
+    return {}
+
+
+# -- VMs ----------------------------------------------------------------------
+
+def managed_objection(settings, view, vm):
+    """Why HA is not in charge of a VM."""
+    if settings.op_mode == 1:
+        if not vm.appliance:
+            return 'it is in no appliance (OP_MODE=1)'
+        if vm.appliance in settings.disabled_vapps:
+            return 'its appliance is in DISABLED_VAPPS'
+        return None
+    if not settings.global_vm_ha and vm.field != 'true':
+        return 'its field %s is %s (GLOBAL_VM_HA=0)' % (
+            settings.xc_field_name, printable(vm.field, 40) or 'unset')
+
+
+def start_objection(settings, view, vm):
+    """Why a VM is not started now."""
+    if vm.power != 'halted':
+        return 'it is %s' % (vm.power or 'unknown to us')
+    if vm.busy:
+        return 'xapi is at work on it'
+    objection = managed_objection(settings, view, vm)
+    if objection:
+        return objection
+    # T21: a copy left by a migration to another pool, or a VM that its owner
+    # has not finished making, was never seen running here.
+    if vm.stamp != view.pool:
+        return 'it was never seen running in this pool'
+    if vm.wait > 0:
+        return 'its last start failed: ' + vm.error
+
+
+def decide_starts(settings, view):
+    """A Plan to start what is down; without a reason when nothing is."""
+    warnings = vm_warnings(settings, view)
+    down = [vm for vm in view.vms if not start_objection(settings, view, vm)
+            and not is_starting(view, vm) and not is_tried(view, vm)]
+    if not down:
+        return Plan('', [], warnings)
+    if view.promoted and not settings.slave_ha:
+        return Plan('not starting VMs: SLAVE_HA=0 on a promoted master', [], warnings)
+    if not view.storage:
+        return Plan('VMs are down', untried(view, [LookAtStorage()]), warnings)
+    starts, remarks = placements(view, sorted(down, key=start_order))
+    order = lowest_order(view, starts)
+    room = max(0, settings.start_parallel - count(view, StartVm))
+    return Plan('; '.join(['VMs are down'] + remarks),
+                [start for start in starts if start.vm.order <= order][:room], warnings)
+
+
+def start_order(vm):
+    return vm.order, vm.name, vm.uuid
+
+
+def lowest_order(view, starts):
+    """The `order` that may start now.  Lower ones start first; what finds no
+    host, or hangs, does not hold the others for ever."""
+    orders = [start.vm.order for start in starts]
+    for action, seconds in view.busy.items():
+        if (isinstance(action, StartVm)
+                and seconds < ORDER_PATIENCE + 2 * action.vm.delay):
+            orders.append(action.vm.order)
+    return (sorted(orders) + [0])[0]
+
+
+def is_starting(view, vm):
+    return bool([action for action in view.busy
+                 if isinstance(action, StartVm) and action.vm.uuid == vm.uuid])
+
+
+def is_tried(view, vm):
+    """A start that was tried this round, wherever, waits for the next one."""
+    return 'start ' + vm.uuid in view.tried
+
+
+def vm_warnings(settings, view):
+    warnings = {}
+    for vm in view.vms:
+        if (vm.field not in ('', 'true', 'false') and settings.op_mode != 1
+                and not settings.global_vm_ha):
+            warnings['vm-field-' + vm.uuid] = (
+                'the field %s of VM %s is neither true nor false: it is not managed'
+                % (settings.xc_field_name, vm))
+        if vm.wait > 0 and vm.power == 'halted':
+            warnings['vm-start-' + vm.uuid] = 'VM %s (%s) does not start: %s' % (
+                vm, vm.uuid, vm.error)
+    return warnings
+
+
+def placements(view, vms):
+    """([StartVm], [what found no place]): the emptiest host that can run each."""
+    free = free_memory(view)
+    starts, remarks = [], []
+    for vm in vms:
+        refusals = [(host, host_objection(host, vm, free)) for host in view.hosts]
+        fit = [each for each, why in refusals if not why]
+        if not fit:
+            remarks.append('no host can run %s: %s' % (vm, '; '.join(
+                ['%s %s' % refusal for refusal in refusals])))
+            continue
+        host = emptiest(fit, vm, free)
+        free[host.uuid] -= vm.memory
+        starts.append(StartVm(vm=vm, host=host))
+    return starts, remarks
+
+
+def emptiest(hosts, vm, free):
+    """Where a VM likes to be, else where most memory is left."""
+    return sorted(hosts, key=lambda host: (host.uuid != vm.affinity,
+                                           -free[host.uuid], host.name))[0]
+
+
+def host_objection(host, vm, free):
+    """Why a VM cannot run on a host: for us, not for the database alone."""
+    if host.off or not host.answers:
+        return 'does not answer'
+    if not host.enabled:
+        return 'is disabled'
+    if not host.live:
+        return 'is not live for xapi'
+    missing = [sr for sr in vm.srs if sr not in host.srs]
+    if missing:
+        return 'lacks SR %s' % missing[0]
+    if vm.memory > free[host.uuid]:
+        return 'has too little memory'
+
+
+def free_memory(view):
+    """Bytes that each host has left, starts under way included."""
+    free = dict([(host.uuid, host.memory_total - host.memory_overhead)
+                 for host in view.hosts])
+    taken = [(vm.host, vm.memory) for vm in view.vms if vm.power in ('running', 'paused')]
+    taken.extend([(action.host.uuid, action.vm.memory) for action in view.busy
+                  if isinstance(action, StartVm)])
+    for uuid, memory in taken:
+        if uuid in free:
+            free[uuid] -= memory
+    return free
+
+
+# -- what is done once --------------------------------------------------------
+
+def untried(view, actions):
+    """Those that are neither under way nor were tried this round."""
+    return [action for action in unless_busy(view, actions)
+            if action.key() not in view.tried]
+
+
+def unless_busy(view, actions):
+    busy = [action.key() for action in view.busy]
+    return [action for action in actions if action.key() not in busy]
+
+
+def count(view, kind):
+    return len([action for action in view.busy if isinstance(action, kind)])
+
+
+###############################################################################
+# Actions #####################################################################
+###############################################################################
+# Each says in one line what it is -- for the log, the journal, the scenarios
+# -- and either does it at once (`do`) or names the command that does it in a
+# child of its own (`argv`, then `done` with the Result).  Both return None,
+# or why it did not work.
+
+class Action(Record):
+    """`function`: whose LOG_ and MAIL_ switch it obeys, by 1.8's names."""
+    function = 'vm_mon'
+    refreshes = True                # what xapi tells has changed: ask it again
+
+    def key(self):
+        """What counts as the same action within a round."""
+        return str(self)
+
+    def argv(self, site):
+        return None
+
+    def seconds(self, site):
+        """The deadline of the command."""
+        return site.settings.xe_timeout
+
+    def done(self, site, result):
+        return why_failed(result)
+
+    def do(self, site):
+        raise NotImplementedError
+
+
+class XeAction(Action):
+    """An action that is one xe command."""
+
+    def argv(self, site):
+        return xe_argv(*self.xe(site))
+
+    def seconds(self, site):
+        return max(LONG_XE, site.settings.xe_timeout)
+
+    def xe(self, site):
+        """(command, name=value, ...)"""
+        raise NotImplementedError
+
+
+# -- proof --------------------------------------------------------------------
+
+class Fence(Action):
+    fields = {'host': None}
+    function = 'fence_host'
+    refreshes = False
+
+    def __str__(self):
+        return 'fence %s' % self.host
+
+    def argv(self, site):
+        return own_argv('fence', self.host.uuid)
+
+    def seconds(self, site):
+        return FENCE_LIMIT
+
+    def done(self, site, result):
+        said = printable(result.output.strip(), 300) or why_failed(result)
+        if result:
+            return site.proved(self.host, said)
+        site.back_off('fence', self.host.uuid, said)
+        return said
+
+
+class Presume(Action):
+    fields = {'host': None, 'why': ''}
+    function = 'fence_host'
+    refreshes = False
+
+    def __str__(self):
+        return 'take %s for dead without proof (FENCE_HA_ONFAIL=1)' % self.host
+
+    def do(self, site):
+        return site.proved(self.host, 'FENCE_HA_ONFAIL=1 after a failed fence: ' + self.why)
+
+
+class PowerOn(Action):
+    fields = {'host': None}
+    function = 'fence_host'
+    refreshes = False
+
+    def __str__(self):
+        return 'switch %s on again' % self.host
+
+    def argv(self, site):
+        return own_argv('power-on', self.host.uuid)
+
+    def seconds(self, site):
+        return FENCE_LIMIT
+
+    def done(self, site, result):
+        site.notes['restarted.' + self.host.uuid] = '1'     # once: not for ever
+        return why_failed(result)
+
+
+# -- mastership ---------------------------------------------------------------
+
+class Promote(Action):
+    fields = {'master': None}
+    function = 'promote_slave'
+
+    def __str__(self):
+        return 'become master'
+
+    def do(self, site):
+        # A13: the last look before the step that cannot be taken back.
+        if site.dom0.answering([self.master.address], LAST_LOOK):
+            return 'master %s answers again' % self.master
+        site.notes['promotion'] = site.now_text()
+        result = site.dom0.run(xe_argv('pool-emergency-transition-to-master'),
+                               site.settings.xe_timeout)
+        if not result:
+            del site.notes['promotion']
+        return why_failed(result)
+
+
+class RecoverSlaves(XeAction):
+    function = 'promote_slave'
+
+    def __str__(self):
+        return 'tell the slaves who is master now'
+
+    def xe(self, site):
+        site.notes['recovered'] = site.now_text()
+        return ('pool-recover-slaves',)
+
+
+class EndPromotion(Action):
+    function = 'promote_slave'
+
+    def __str__(self):
+        return 'take charge of the pool'
+
+    def do(self, site):
+        del site.notes['promotion']
+        site.notes['promoted'] = '1'
+
+
+class NameHeir(XeAction):
+    fields = {'heir': '', 'name': ''}
+    function = 'autoselect_slave'
+
+    def __str__(self):
+        return 'name %s as the one to replace this master' % self.name
+
+    def xe(self, site):
+        site.forget_sync()
+        return ('pool-param-set', 'uuid=' + site.facts.pool,
+                'other-config:autopromote_uuid=' + self.heir)
+
+
+class SyncDatabase(XeAction):
+    function = 'write_pool_state'
+    refreshes = False
+
+    def __str__(self):
+        return 'refresh the databases of the slaves'
+
+    def xe(self, site):
+        site.note_sync()
+        return ('pool-sync-database',)
+
+
+# -- clean-up -----------------------------------------------------------------
+
+class ResetPower(XeAction):
+    fields = {'vm': None, 'host': None}
+    function = 'get_vms_on_host'
+    refreshes = False
+
+    def __str__(self):
+        return 'reset the power state of %s' % self.vm
+
+    def key(self):
+        return 'reset ' + self.vm.uuid
+
+    def xe(self, site):
+        return 'vm-reset-powerstate', 'uuid=' + self.vm.uuid, '--force'
+
+    def done(self, site, result):
+        if result:
+            return site.facts.place(self.vm.uuid, 'halted', '')
+        site.doubt(self.host, result)
+        return why_failed(result)
+
+
+class Unlock(Action):
+    fields = {'host': None}
+    function = 'get_vms_on_host'
+
+    def __str__(self):
+        return 'clear the storage locks of %s' % self.host
+
+    def argv(self, site):
+        return own_argv('unlock', self.host.uuid)
+
+    def seconds(self, site):
+        return LONG_XE
+
+    def done(self, site, result):
+        if result:
+            site.notes['unlocked.' + self.host.uuid] = '1'
+        return why_failed(result)
+
+
+class DeclareDead(XeAction):
+    fields = {'host': None}
+    function = 'get_vms_on_host'
+
+    def __str__(self):
+        return 'tell xapi that %s is dead' % self.host
+
+    def xe(self, site):
+        return 'host-declare-dead', 'uuid=' + self.host.uuid, '--force'
+
+    def done(self, site, result):
+        # XenServer 6.1 does not know the command: everything is done already.
+        if result or kind_of(result) == 'unknown-command':
+            site.notes['declared.' + self.host.uuid] = '1'
+            return None
+        site.doubt(self.host, result)
+        return why_failed(result)
+
+
+class Forget(XeAction):
+    fields = {'host': None}
+    function = 'fence_host'
+
+    def __str__(self):
+        return 'forget %s (FENCE_HOST_FORGET=1)' % self.host
+
+    def xe(self, site):
+        return 'host-forget', 'uuid=' + self.host.uuid, '--force'
+
+
+# -- VMs ----------------------------------------------------------------------
+
+class LookAtStorage(Action):
+    refreshes = False
+
+    def __str__(self):
+        return 'look up which host has which storage'
+
+    def do(self, site):
+        return site.look_at_storage()
+
+
+class StartVm(XeAction):
+    fields = {'vm': None, 'host': None}
+    refreshes = False
+
+    def __str__(self):
+        return 'start %s on %s' % (self.vm, self.host)
+
+    def key(self):
+        return 'start ' + self.vm.uuid
+
+    def xe(self, site):
+        return 'vm-start', 'uuid=' + self.vm.uuid, 'on=' + self.host.uuid
+
+    def seconds(self, site):
+        return START_LIMIT + 2 * self.vm.delay
+
+    def done(self, site, result):
+        if result or kind_of(result) == 'running':
+            site.forget_back_off('start', self.vm.uuid)
+            site.facts.place(self.vm.uuid, 'running', self.host.uuid)
+            return None
+        site.back_off('start', self.vm.uuid, why_failed(result))
+        return why_failed(result)
+
+
+class Stamp(XeAction):
+    fields = {'vm': None, 'pool': ''}
+    refreshes = False
+
+    def __str__(self):
+        return 'note that %s runs in this pool' % self.vm
+
+    def key(self):
+        return 'stamp ' + self.vm.uuid
+
+    def xe(self, site):
+        return ('vm-param-set', 'uuid=' + self.vm.uuid,
+                'other-config:%s=%s' % (STAMP, self.pool))
+
+
+# -- this host ----------------------------------------------------------------
+
+class SwitchOff(XeAction):
+    function = 'check_ha_enabled'
+
+    def __str__(self):
+        return 'switch HA off'
+
+    def xe(self, site):
+        return ('pool-param-set', 'uuid=' + site.facts.pool,
+                'other-config:%s=false' % field_key(site.settings))
+
+
+class TakeUpWork(Action):
+    function = 'check_xapi'
+    refreshes = False
+
+    def __str__(self):
+        return 'take up work'
+
+    def do(self, site):
+        site.notes['ready'] = site.now_text()
+
+
+class Suspend(Action):
+    fields = {'why': '', 'reboot': False}
+    function = 'fence_host'
+    refreshes = False
+
+    def __str__(self):
+        if self.reboot:
+            return 'suspend HA on this host and reboot it'
+        return 'suspend HA on this host'
+
+    def do(self, site):
+        # Noted first: a reboot without the note would be a reboot for ever.
+        site.notes['suspended'] = self.why
+        why = site.notes.save()
+        if self.reboot and not why:
+            site.dom0.reboot()
+        return why
+
+
+class Resume(Action):
+    function = 'fence_host'
+    refreshes = False
+
+    def __str__(self):
+        return 'lift the suspension of HA on this host'
+
+    def do(self, site):
+        del site.notes['suspended']
+
+
+class RebootLonely(Action):
+    function = 'fence_host'
+
+    def __str__(self):
+        return 'reboot this host'
+
+    def do(self, site):
+        site.notes['lonely'] = '1'
+        why = site.notes.save()
+        if not why:
+            site.dom0.reboot()
+        return why
+
+
+###############################################################################
+# Dom0: the only code that touches the machine ################################
+###############################################################################
+# The simulator has a class with the same methods; everything else in this
+# file runs there unchanged.  Every wait has an end here, and every child is
+# reaped or remembered.
+
+#: Where the tools of a dom0 are: an init script has a shorter PATH.
+FULL_PATH = ('/opt/xensource/bin:/usr/sbin:/usr/bin:/sbin:/bin:'
+             '/usr/local/sbin:/usr/local/bin')
+#: A place for HOME: `xe` obeys $HOME/.xe, and nobody keeps one here.
+NO_HOME = '/var/empty'
+#: What a link that leads out of the root of a test becomes.
+NOWHERE = '/dev/null/outside-of-HA_LIZARD_ROOT'
+#: What is read outside of it all the same.
+OWN_PROC = re.compile(r'/proc/(uptime$|self/|\d+/)')
+#: The most that a child may say: a dom0 can have 750 MB for everything.
+MOST_OUTPUT = 16 * 1024 * 1024
+
+#: Seconds that a new process may be silent before it makes a promise.
+FIRST_PROMISE = 60
+
+PORTS = (443, 80, 22)           # xapi's TLS, xapi, ssh: one of them listens
+ICMP_ALONE = 0.9                # seconds until TCP is tried as well
+
+
+class Dom0(object):
+    """This machine.  With HA_LIZARD_ROOT, what is below that folder."""
+    http_port, https_port = 80, 443
+
+    def __init__(self):
+        self.root = root_of_paths(os.environ.get('HA_LIZARD_ROOT'))
+        # Our parent may have ignored the death of its children; the kernel
+        # would throw the status of ours away.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.prober, self.syslog = Prober(), Syslog()
+        self.promises = None            # in a child: a pipe to the parent
+
+    def begin_anew(self, promises):
+        """In a child: the sockets of the parent are not ours."""
+        self.close()
+        self.prober, self.promises = Prober(), promises
+
+    def close(self):
+        self.prober.close()
+        self.syslog.close()
+
+    # -- time -----------------------------------------------------------------
+
+    def now(self):
+        """Seconds since boot."""
+        return clock()
+
+    def wall(self):
+        """Seconds since 1970, which can jump: for texts only."""
+        return time.time()
+
+    def sleep(self, seconds):
+        """Sleep that long, whatever signals arrive."""
+        end = clock() + seconds
+        while seconds > 0:
+            try:
+                time.sleep(min(seconds, 0.5))
+            except EnvironmentError:            # a signal, on Python 2
+                pass
+            seconds = end - clock()
+
+    # -- processes ------------------------------------------------------------
+
+    def begin(self, argv, timeout, feed='', env=None, password=None):
+        """Start a child and do not wait: a Job, already ended if it could not
+        be started.  `password` is typed when the child asks its terminal."""
+        job = Job(argv, clock() + timeout, feed, password)
+        job.start(self.environment(env))
+        return job
+
+    def ended(self, jobs, seconds):
+        """Those of `jobs` that have ended; waits for the first of them."""
+        end, pause = clock() + seconds, 0.001
+        while True:
+            for job in jobs:
+                job.look()
+            done = [job for job in jobs if job.result is not None]
+            left = end - clock()
+            if done or not jobs or left <= 0:
+                return done
+            # A child that closed its pipes ends without waking anyone.
+            if wait_for(jobs, min(pause, left)):
+                pause = 0.001
+            else:
+                pause = min(pause * 2, 0.05)
+
+    def run(self, argv, timeout, feed='', env=None, password=None):
+        """Run a child to its end, `timeout` seconds at most: its Result."""
+        job = self.begin(argv, timeout, feed, env, password)
+        self.complete([job])
+        return job.result
+
+    def complete(self, jobs):
+        """Wait until all of `jobs` have ended, or their deadlines did it."""
+        while jobs:
+            self.ended(jobs, 60)
+            jobs = [job for job in jobs if job.result is None]
+
+    def environment(self, more=None):
+        """The environment of a child, made from nothing."""
+        chosen = dict([(name, os.environ[name]) for name in os.environ
+                       if name.startswith('HA_LIZARD_')])
+        chosen.update({'PATH': FULL_PATH, 'HOME': NO_HOME, 'LC_ALL': 'C'})
+        if self.root:
+            chosen['PATH'] = os.environ.get('PATH', FULL_PATH)
+        chosen.update(more or {})
+        return chosen
+
+    def spawn(self, work):
+        """Run work() in a process of its own, which leads a session: a Child."""
+        return Child(self, work)
+
+    def promise(self, seconds):
+        """Said in a child: the parent need not hear of it for `seconds`."""
+        if self.promises is not None:
+            try:
+                os.write(self.promises,
+                         to_bytes('%.2f\n' % (clock() + seconds)))
+            except EnvironmentError:            # the parent does not listen
+                pass
+
+    # -- network --------------------------------------------------------------
+
+    def probe(self, addresses):
+        """Those that gave a sign of life since the last call.  Asks them
+        all again and does not wait."""
+        alive = self.prober.gather()
+        self.prober.ask(addresses)
+        return alive
+
+    def answering(self, addresses, seconds, ports=PORTS):
+        """Those addresses and names that give a sign of life in `seconds`."""
+        end = clock() + seconds
+        numbers = self.numeric(addresses, seconds / 2.0)
+        prober = Prober(ports, min(ICMP_ALONE, seconds / 2.0))
+        try:
+            alive = prober.answering(set(numbers.values()), end)
+        finally:
+            prober.close()
+        return set([name for name in numbers if numbers[name] in alive])
+
+    def numeric(self, names, seconds):
+        """{name: address} of those names that are addresses or have one."""
+        known = dict([(name, name) for name in names if place_of(name)])
+        # A resolver can take a minute: it gets a process with a deadline.
+        jobs = [self.begin(['getent', 'ahosts', name], seconds)
+                for name in sorted(names)
+                if name not in known and re.match(r'[A-Za-z0-9_][\w.-]*$', name)]
+        self.complete(jobs)
+        for job in jobs:
+            if job.result and job.result.output.split():
+                known[job.argv[-1]] = job.result.output.split()[0]
+        return known
+
+    def roles(self, addresses, seconds):
+        """{address: 'master' or 'slave:ADDRESS'} as the xapi of each tells.
+
+        It is asked for a login that must fail.  A slave says at once whom it
+        follows; a master sleeps 5 s over a wrong password before it answers.
+        """
+        end = clock() + seconds
+        talks = [Talk(address, self.http_port)
+                 for address in sorted(addresses) if place_of(address)]
+        open_talks, jobs = talks, []
+        while open_talks and clock() < end:
+            wait_for(open_talks, min(0.1, max(end - clock(), 0)))
+            for talk in open_talks:
+                talk.look()
+            jobs += [(talk.address, self.talk_with_tls(talk.address, end))
+                     for talk in open_talks if talk.wants_tls()]
+            open_talks = [talk for talk in open_talks if not talk.ended]
+        self.complete([job for _, job in jobs])
+        said = [(talk.address, talk.close()) for talk in talks]
+        said += [(address, job.result.output) for address, job in jobs]
+        return dict([(address, role_in(text)) for address, text in said
+                     if role_in(text)])
+
+    def talk_with_tls(self, address, end):
+        # No Python before 2.6 speaks TLS; curl is on every dom0.  Its -q must
+        # come first: some have a /root/.curlrc that forbids old ciphers.
+        return self.begin(
+            ['curl', '-q', '-k', '-s', '-g', '-H', 'Content-Type: text/xml',
+             '--data-binary', '@-',
+             'https://%s:%d/' % (in_url(address), self.https_port)],
+            end - clock(), feed=LOGIN)
+
+    # -- files ----------------------------------------------------------------
+
+    def path(self, path):
+        """Where `path` is: below the root of a test, if there is one."""
+        if not self.root:
+            return path
+        place = self.root + os.path.normpath('/' + path.lstrip('/'))
+        if not os.path.realpath(place).startswith(self.root + '/'):
+            return NOWHERE + path
+        return place
+
+    def read(self, path, default=None):
+        """The text of a file, or `default` if it cannot be read."""
+        if not OWN_PROC.match(path):
+            path = self.path(path)
+        return read_file(path, default)
+
+    def write(self, path, text, mode=PUBLIC):
+        """Replace a file, whole or not at all: None, or why not."""
+        place = self.path(path)
+        return folder_objection(place) or write_file(place, text, mode)
+
+    def append(self, path, text, mode=PRIVATE):
+        """Add to the end of a file: None, or why not."""
+        place = self.path(path)
+        return folder_objection(place) or append_file(place, text, mode)
+
+    def remove(self, path):
+        """Remove a file: None, also if there was none, or why not."""
+        return remove_file(self.path(path))
+
+    # -- log and end ----------------------------------------------------------
+
+    def log(self, text, priority='info'):
+        """A line of syslog for each line of `text`.  Never waits long."""
+        for line in text.split('\n'):
+            if line.strip():
+                line = '%s ha-lizard: %s' % (
+                    time.strftime('%b %e %H:%M:%S'), printable(line, 2000))
+                if self.root:
+                    self.append('/var/log/messages', line + '\n')
+                else:
+                    self.syslog.send(line, priority)
+
+    def reboot(self):
+        """Reboot at once and never return.  No sync: on dead storage it
+        would hang, and this host must not write another byte."""
+        while True:
+            why = self.press_sysrq('b')
+            # Still here: the kernel did not listen.
+            if why or not self.root:
+                self.run([self.path('/sbin/reboot'), '-f', '-n'], 10)
+            if self.root:
+                raise SystemExit('reboot within %s' % self.root)
+            self.sleep(5)
+
+    def press_sysrq(self, key):
+        path, how = self.path('/proc/sysrq-trigger'), os.O_WRONLY
+        if self.root:
+            how |= os.O_CREAT | os.O_APPEND
+        try:
+            write_to(path, how, key)
+        except EnvironmentError:
+            return '%s: %s' % (path, reason(caught()))
+
+
+def root_of_paths(folder):
+    """HA_LIZARD_ROOT without links; '' if it is not set.
+
+    A script that sets it from an empty variable would reboot a real machine:
+    that is refused.
+    """
+    if folder is None:
+        return ''
+    root = os.path.realpath(folder)
+    if not folder.startswith('/') or root == '/':
+        raise ValueError('HA_LIZARD_ROOT must be the full path of a folder '
+                         'other than /, not %r' % folder)
+    return root
+
+
+def folder_objection(path):
+    """Make the folder of a file if it is missing: None, or why not."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        try:
+            os.makedirs(folder, PROGRAM)
+        except EnvironmentError:
+            return '%s: %s' % (folder, reason(caught()))
+
+
+class Syslog(object):
+    """The syslog of this machine.
+
+    The C library's syslog() blocks for as long as the daemon behind it hangs,
+    and a watcher that blocks is a dead watcher.  This one drops lines.
+    """
+    path, patience = '/dev/log', 0.2
+
+    def __init__(self):
+        self.link = None
+
+    def send(self, line, priority):
+        name = {'error': 'err'}.get(priority, priority).upper()
+        level = getattr(syslog, 'LOG_' + name, syslog.LOG_INFO)
+        data = to_bytes('<%d>%s' % (syslog.LOG_USER | level, line))
+        # The second try is for a syslog daemon that was restarted.
+        if not self.attempt(data) and not self.attempt(data):
+            self.patience = 0.0                 # wait once, not at each line
+
+    def attempt(self, data):
+        try:
+            if self.link is None:
+                self.link = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self.link.connect(self.path)
+            self.link.settimeout(self.patience)
+            self.link.send(data)
+            self.patience = Syslog.patience
+            return True
+        except (EnvironmentError, socket.error):
+            self.close()
+
+    def close(self):
+        if self.link is not None:
+            self.link.close()
+            self.link = None
+
+
+# -- children -----------------------------------------------------------------
+
+class Job(object):
+    """A program under way.  `result` is None while it runs."""
+    unburied = []               # killed, but asleep in the kernel: reaped later
+
+    def __init__(self, argv, deadline, feed='', password=None):
+        self.argv, self.deadline, self.result = argv, deadline, None
+        self.unsent, self.password, self.prompts = to_bytes(feed), password, 0
+        self.pid, self.size = None, 0
+        self.pipes, self.kept = {}, []          # our ends; what is kept open
+        self.said = {'output': [], 'errors': [], 'terminal': []}
+
+    # A fork of our own instead of subprocess: on 2.4 a signal inside Popen()
+    # loses the child, and here the process is known as soon as it exists.
+
+    def start(self, environment):
+        self.bury()
+        theirs = []
+        try:
+            try:
+                self.open_pipes(theirs)
+                self.pid = os.fork()
+                if self.pid == 0:
+                    become(self.argv, environment, theirs, self.kept)
+                self.feed()
+            except EnvironmentError:
+                self.finish(NOT_FOUND, reason(caught()))
+        finally:
+            for fd in theirs:
+                os.close(fd)
+
+    def open_pipes(self, theirs):
+        if self.unsent:
+            self.add_pipe('feed', theirs, *os.pipe())
+        else:
+            theirs.append(os.open(os.devnull, os.O_RDONLY))
+        for name in 'output', 'errors':
+            ours, other = os.pipe()
+            self.add_pipe(name, theirs, other, ours)
+        if self.password is not None:
+            ours, other = os.openpty()
+            # Kept open by us: ssh closes what it does not know, and a
+            # terminal that nobody has open is taken away.
+            self.add_pipe('terminal', self.kept, other, ours)
+            set_silent(other)
+
+    def add_pipe(self, name, list_of_theirs, other, ours):
+        list_of_theirs.append(other)
+        self.pipes[name] = ours
+        unblock(ours)
+
+    def reading(self):
+        return [self.pipes[name] for name in self.pipes if name != 'feed']
+
+    def writing(self):
+        return [self.pipes[name] for name in self.pipes if name == 'feed']
+
+    def look(self):
+        """See what has happened to it.  Does not wait."""
+        if self.result is not None:
+            return
+        # In this order: what it said before it ended is in the pipes now.
+        status = reap(self.pid)
+        self.feed()
+        self.listen()
+        if status is not None:
+            self.drain()
+            self.finish(status)
+        elif clock() >= self.deadline:
+            self.kill(TIMED_OUT)
+        elif self.size > MOST_OUTPUT:
+            self.kill(128 + signal.SIGKILL, 'killed: it said too much')
+        elif self.password is not None:
+            self.mind_terminal()
+
+    def feed(self):
+        if self.unsent and 'feed' in self.pipes:
+            try:
+                sent = steadily(os.write, self.pipes['feed'],
+                                self.unsent[:65536])
+                self.unsent = self.unsent[sent:]
+            except EnvironmentError:
+                if caught().errno == errno.EAGAIN:
+                    return
+                self.unsent = to_bytes('')      # it does not want to listen
+        if not self.unsent:
+            self.close('feed')
+
+    def listen(self):
+        """Read once from every pipe; whether there was anything."""
+        return any([self.hear(name) for name in sorted(self.said)
+                    if name in self.pipes])
+
+    def hear(self, name):
+        try:
+            data = steadily(os.read, self.pipes[name], 65536)
+        except EnvironmentError:
+            if caught().errno == errno.EAGAIN:
+                return False
+            data = to_bytes('')                 # a terminal without its owner
+        if not data:
+            self.close(name)
+        self.said[name].append(data)
+        self.size += len(data)
+        return bool(data)
+
+    def drain(self):
+        # Not for ever: a daemon that it left behind may still be talking.
+        for _ in range(32):
+            if not self.listen():
+                break
+
+    def text(self, name):
+        return to_text(to_bytes('').join(self.said[name]))
+
+    def mind_terminal(self):
+        """Answer the first question for a password; a second one means that
+        it was wrong."""
+        asked = len([line for line in self.text('terminal').split('\n')
+                     if is_prompt(line)])
+        if asked > 1:
+            self.kill(128 + signal.SIGKILL, 'the password was not accepted')
+        elif asked > self.prompts:
+            self.prompts = asked
+            os.write(self.pipes['terminal'], to_bytes(self.password + '\n'))
+
+    def kill(self, status, why=''):
+        """Kill its process group and end."""
+        kill_group(self.pid)
+        for _ in range(50):
+            if reap(self.pid) is not None:
+                break
+            time.sleep(0.001)
+        else:
+            self.unburied.append(self.pid)
+        self.drain()
+        self.finish(status, why)
+
+    def finish(self, status, why=''):
+        for name in list(self.pipes):
+            self.close(name)
+        for fd in self.kept:
+            os.close(fd)
+        told = [line.strip() for line in self.text('terminal').split('\n')
+                if not is_prompt(line)]
+        errors = '\n'.join([text for text in [self.text('errors')] + told + [why]
+                            if text])
+        if self.password:
+            errors = errors.replace(self.password, '***')
+        self.result = Result(self.argv, status, self.text('output'), errors)
+
+    def close(self, name):
+        if name in self.pipes:
+            os.close(self.pipes.pop(name))
+
+    def bury(self):
+        self.unburied[:] = [pid for pid in self.unburied if reap(pid) is None]
+
+
+def is_prompt(line):
+    return re.search(r'assword.*[:?>]\s*$', line) is not None
+
+
+def become(argv, environment, standard, terminal):
+    """In a new process: be the program `argv`.  Never returns."""
+    try:
+        try:
+            if terminal:
+                import fcntl
+                import termios
+                os.setsid()
+                fcntl.ioctl(terminal[0], termios.TIOCSCTTY, 0)
+            else:
+                # The session stays that of the round: Child.kill finds it.
+                os.setpgid(0, 0)
+            for number in 0, 1, 2:
+                os.dup2(standard[number], number)
+            for fd in open_descriptors():
+                os.close(fd)
+            restore_signals(signal.SIG_DFL)
+            os.execvpe(argv[0], [to_bytes(word) for word in argv], dict(
+                [(to_bytes(name), to_bytes(environment[name]))
+                 for name in environment]))
+        except:                         # whatever it is, there is no way back
+            os.write(2, to_bytes('%s: %s' % (argv[0], reason(caught()))))
+    finally:
+        os._exit(NOT_FOUND)
+
+
+def restore_signals(broken_pipe):
+    """Undo what Python and the daemon made of signals."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
+                   signal.SIGCHLD, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, broken_pipe)
+
+
+def open_descriptors():
+    """What is open here beyond the first three."""
+    try:
+        numbers = [int(name) for name in os.listdir('/proc/self/fd')]
+    except EnvironmentError:
+        numbers = range(256)
+    return [fd for fd in numbers if fd > 2 and is_open(fd)]
+
+
+def is_open(fd):
+    try:
+        os.fstat(fd)
+        return True
+    except EnvironmentError:
+        return False
+
+
+def unblock(fd):
+    import fcntl
+    fcntl.fcntl(fd, fcntl.F_SETFL,
+                fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_NONBLOCK)
+
+
+def set_silent(terminal):
+    """A terminal without echo: nothing of what is typed is shown."""
+    import termios
+    settings = termios.tcgetattr(terminal)
+    settings[3] &= ~(termios.ECHO | termios.ECHONL)
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+
+
+def wait_for(things, seconds):
+    """Wait until one of the things can read or write; whether one can."""
+    reading, writing = [], []
+    for thing in things:
+        reading += thing.reading()
+        writing += thing.writing()
+    try:
+        return any(select.select(reading, writing, [], seconds)[:2])
+    except select.error:
+        if caught().args[:1] != (errno.EINTR,):
+            raise
+        return False
+
+
+def reap(pid):
+    """The status of a child as sh shows it, None while it lives."""
+    try:
+        done, status = steadily(os.waitpid, pid, os.WNOHANG)
+    except EnvironmentError:                    # somebody else reaped it
+        return 255
+    if not done:
+        return None
+    if os.WIFSIGNALED(status):
+        return 128 + os.WTERMSIG(status)
+    return os.WEXITSTATUS(status)
+
+
+def kill_group(pid):
+    """Kill a job and what it started, in groups of their own or not."""
+    kill_family(pid)
+    kill_quietly(os.killpg, pid)
+
+
+def kill_quietly(kill, pid):
+    try:
+        kill(pid, signal.SIGKILL)
+    except EnvironmentError:                    # it is gone
+        pass
+
+
+class Child(object):
+    """Our own code in another process.  `status` is None while it runs."""
+
+    def __init__(self, dom0, work):
+        self.pid = self.status = self.pipe = None
+        self.heard, self.promised = '', clock() + FIRST_PROMISE
+        flush()
+        try:
+            self.start(dom0, work)
+        except EnvironmentError:
+            dom0.log('cannot fork: %s' % reason(caught()), 'err')
+            self.status = NOT_FOUND
+            self.close()
+
+    def start(self, dom0, work):
+        self.pipe, theirs = os.pipe()
+        unblock(self.pipe)
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                live(dom0, work, theirs)
+        finally:
+            os.close(theirs)
+
+    def ended(self):
+        """Whether it has ended; reaps it."""
+        if self.status is None:
+            self.status = reap(self.pid)
+            if self.status is not None:
+                self.listen()
+                self.close()
+        return self.status is not None
+
+    def get_promise(self):
+        self.listen()
+        return self.promised
+
+    promise = property(get_promise, doc='until when it need not be heard of')
+
+    def listen(self):
+        lines = (self.heard + self.read()).split('\n')
+        self.heard = lines.pop()
+        if lines:
+            self.promised = float(lines[-1])
+
+    def read(self):
+        chunks = []
+        while self.pipe is not None:
+            try:
+                data = steadily(os.read, self.pipe, 65536)
+            except EnvironmentError:            # nothing more for now
+                break
+            if not data:
+                self.close()
+            chunks.append(to_text(data))
+        return ''.join(chunks)
+
+    def close(self):
+        if self.pipe is not None:
+            os.close(self.pipe)
+            self.pipe = None
+
+    def kill(self):
+        """Kill all of its session, and what it started in other ones."""
+        # A leader that we have reaped and that is there is somebody else's.
+        if self.pid and (self.status is None or self.pid not in processes()):
+            kill_family(self.pid)
+        for _ in range(100):
+            if self.ended():
+                break
+            time.sleep(0.005)
+
+
+def live(dom0, work, promises):
+    """In a new process: run work() as the leader of a session."""
+    status = 1
+    try:
+        try:
+            os.setsid()
+            restore_signals(signal.SIG_IGN)
+            let_go([promises])
+            close_on_exec(promises)
+            unblock(promises)
+            dom0.begin_anew(promises)
+            work()
+            status = 0
+        except SystemExit:
+            status = int(bool(caught().code))
+        except:                         # whatever it is, there is no way back
+            dom0.log(traceback.format_exc(), 'err')
+    finally:
+        os._exit(status)
+
+
+def let_go(kept):
+    """Open nothing that our parent has open: its lock must end with it.
+
+    The numbers stay taken: an object of the parent that closes its own when
+    it is collected here must not close a newer file.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in open_descriptors():
+        if fd != nothing and fd not in kept:
+            os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def close_on_exec(fd):
+    import fcntl
+    fcntl.fcntl(fd, fcntl.F_SETFD,
+                fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
+
+
+def processes():
+    """{pid: (state, parent, session)} of every process."""
+    found = {}
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            # The name of the program may hold spaces and parentheses.
+            words = read_file('/proc/%s/stat' % name, '').split(')')[-1].split()
+            if len(words) > 3:
+                found[int(name)] = (words[0], int(words[1]), int(words[3]))
+    return found
+
+
+def kill_family(leader):
+    """Kill a process, all that descend from it, and their sessions."""
+    family = set([leader])
+    for _ in range(5):                          # it may be forking as we look
+        table = processes()
+        family.update(relatives(family, table))
+        living = [pid for pid in family if pid in table and table[pid][0] != 'Z'
+                  and pid != os.getpid()]
+        if not living:
+            break
+        for pid in living:
+            kill_quietly(os.kill, pid)
+        time.sleep(0.002)
+
+
+def relatives(family, table):
+    """`family` with all that descend from it or are in a session it leads."""
+    found, size = set(family), 0
+    while len(found) > size:
+        size = len(found)
+        for pid in table:
+            if table[pid][1] in found or table[pid][2] in found:
+                found.add(pid)
+    return found
+
+
+# -- signs of life ------------------------------------------------------------
+# ICMP is asked first, through one raw socket for all hosts: it costs them
+# nothing and leaves no line in their logs.  TCP is asked of those that do not
+# answer it.  Where no raw socket can be had (a dom0 always can: it is root)
+# only TCP is asked, rather than by a `ping` process per host and second.
+
+def place_of(address):
+    """(family, socket address) of a numeric address, or None."""
+    try:
+        found = socket.getaddrinfo(address, 0, socket.AF_UNSPEC,
+                                   socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        return found[0][0], found[0][4]
+    except (EnvironmentError, socket.error, UnicodeError, TypeError):
+        return None
+
+
+class Ask(object):
+    """A question to one address.  `pressed`: TCP was asked as well."""
+
+    def __init__(self, place, number, now):
+        self.family, self.place = place
+        self.number, self.began, self.until = number, now, now + PROBE_TIMEOUT
+        self.pressed, self.answered, self.links = False, False, []
+
+    def close(self):
+        for link in self.links:
+            link.close()
+        self.links = []
+
+
+class Prober(object):
+    """Asks many addresses at once and waits for none."""
+
+    def __init__(self, ports=PORTS, patience=ICMP_ALONE):
+        self.ports, self.patience = ports, patience
+        self.asks, self.places = {}, {}         # address: Ask; address: place
+        self.numbers, self.count = {}, 0        # number of an ask: its address
+        self.deaf = set()                       # did not answer ICMP last time
+        self.raw = {}                           # family: socket
+        # Replies to other programs, and to other Probers, are not for us.
+        self.mark = os.urandom(10)
+        self.name = struct.unpack('!H', self.mark[8:])[0]
+
+    def reading(self):
+        return list(self.raw.values())
+
+    def writing(self):
+        links = []
+        for ask in self.asks.values():
+            links += ask.links
+        return links
+
+    def ask(self, addresses):
+        """Ask every address that has not been asked yet, or press it."""
+        now = clock()
+        for address in [each for each in self.asks if each not in addresses]:
+            self.drop(address)
+        for address in addresses:
+            ask = self.asks.get(address)
+            if ask and ask.pressed and now >= ask.until:
+                self.deaf.add(address)
+                self.drop(address)
+                ask = None
+            if not ask:
+                self.begin(address, now)
+            elif not ask.pressed and now - ask.began >= self.patience:
+                self.press(ask, now)
+
+    def begin(self, address, now):
+        if address not in self.places:
+            self.places[address] = place_of(address)
+        if not self.places[address]:
+            return
+        self.count = (self.count + 1) % 65536
+        ask = Ask(self.places[address], self.count, now)
+        self.asks[address], self.numbers[ask.number] = ask, address
+        if address in self.deaf or not self.send_echo(ask):
+            self.press(ask, now)
+
+    def press(self, ask, now):
+        """Ask in every way that there is."""
+        ask.pressed, ask.until = True, now + PROBE_TIMEOUT
+        self.send_echo(ask)
+        for port in self.ports:
+            self.connect(ask, port)
+
+    def drop(self, address):
+        ask = self.asks.pop(address)
+        del self.numbers[ask.number]
+        ask.close()
+
+    def gather(self):
+        """The addresses that have answered.  Their asks are over."""
+        now = clock()
+        by_icmp = self.echoes()
+        alive = by_icmp | self.connected()
+        # After a pause of this process an old answer proves nothing.
+        alive = set([address for address in alive
+                     if now < self.asks[address].until + PROBE_TIMEOUT])
+        self.deaf = (self.deaf | alive) - by_icmp
+        for address in alive:
+            self.drop(address)
+        return alive
+
+    def answering(self, addresses, end):
+        """Those that answer until `end`."""
+        alive = set()
+        while True:
+            self.ask(addresses - alive)
+            left = end - clock()
+            if left <= 0 or not self.asks:
+                return alive
+            wait_for([self], min(left, 0.1))
+            alive |= self.gather()
+
+    def close(self):
+        for address in list(self.asks):
+            self.drop(address)
+        for link in self.raw.values():
+            link.close()
+        self.raw = {}
+
+    # TCP
+
+    def connect(self, ask, port):
+        try:
+            link = socket.socket(ask.family, socket.SOCK_STREAM)
+        except (EnvironmentError, socket.error):        # too many are open
+            return
+        link.setblocking(0)
+        ask.links.append(link)
+        self.judge(ask, link, link.connect_ex(
+            (ask.place[0], port) + ask.place[2:]))
+
+    def judge(self, ask, link, error):
+        """Who refuses is alive; `no route` is what a router says."""
+        if error in (0, errno.ECONNREFUSED):
+            ask.answered = True
+        if error not in (errno.EINPROGRESS, errno.EALREADY):
+            ask.links.remove(link)
+            link.close()
+
+    def connected(self):
+        ready = []
+        if self.writing():
+            ready = steadily(select.select, [], self.writing(), [], 0)[1]
+        for ask in self.asks.values():
+            for link in [each for each in ask.links if each in ready]:
+                self.judge(ask, link, link.getsockopt(
+                    socket.SOL_SOCKET, socket.SO_ERROR))
+        return set([address for address in self.asks
+                    if self.asks[address].answered])
+
+    # ICMP
+
+    def send_echo(self, ask):
+        """Whether a ping could be sent."""
+        try:
+            if ask.family not in self.raw:
+                self.raw[ask.family] = raw_socket(ask.family)
+            self.raw[ask.family].sendto(
+                echo_request(ask.family, self.name, ask.number, self.mark[:8]),
+                ask.place)
+            return True
+        except (EnvironmentError, socket.error):
+            return False
+
+    def echoes(self):
+        found = set()
+        for family in self.raw:
+            # Not for ever: anyone can send us more of them.
+            for _ in range(2 * len(self.asks) + 64):
+                try:
+                    data, source = self.raw[family].recvfrom(1024)
+                except (EnvironmentError, socket.error):
+                    break                       # no more for now
+                address = self.recognize(family, data, source)
+                if address is not None:
+                    found.add(address)
+        return found
+
+    def recognize(self, family, data, source):
+        """The address whose ask this is the answer to, or None."""
+        kind, name, number, mark = echo_reply(family, data)
+        address = self.numbers.get(number)
+        if (kind == ECHO_REPLY[family] and name == self.name
+                and mark == self.mark[:8] and address is not None
+                and source[0].split('%')[0]
+                == self.asks[address].place[0].split('%')[0]):
+            return address
+
+
+ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
+ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
+
+
+def raw_socket(family):
+    """A socket that lets nothing but echo replies through."""
+    every = 0xffffffff
+    if family == socket.AF_INET:
+        link = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        # SOL_RAW, ICMP_FILTER: a bit for each type to drop
+        link.setsockopt(255, 1, struct.pack('=I', every ^ 1))
+    else:
+        link = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        # ICMP6_FILTER: the same for 256 types, 129 being bit 1 of word 4
+        link.setsockopt(socket.IPPROTO_ICMPV6, 1, struct.pack(
+            '=8I', every, every, every, every, every ^ 2, every, every, every))
+    link.setblocking(0)
+    return link
+
+
+def echo_request(family, name, number, mark):
+    kind, check = ECHO_REQUEST[family], 0
+    if family == socket.AF_INET:                # the kernel does it for IPv6
+        total = (kind << 8) + name + number + sum(struct.unpack('!4H', mark))
+        total = (total & 0xffff) + (total >> 16)
+        check = ~((total & 0xffff) + (total >> 16)) & 0xffff
+    return struct.pack('!BBHHH', kind, 0, check, name, number) + mark
+
+
+def echo_reply(family, data):
+    """(type, name, number, mark) of what a raw socket received."""
+    if family == socket.AF_INET:                # after the header of IP
+        data = data[(struct.unpack('!B', data[:1])[0] & 15) * 4:]
+    if len(data) < 16:
+        return None, None, None, None
+    kind, _, _, name, number = struct.unpack('!BBHHH', data[:8])
+    return kind, name, number, data[8:16]
+
+
+# -- whom does a xapi follow? -------------------------------------------------
+
+LOGIN = ('<?xml version="1.0"?><methodCall>'
+         '<methodName>session.login_with_password</methodName><params>'
+         '<param><value><string></string></value></param>'
+         '<param><value><string></string></value></param>'
+         '</params></methodCall>')
+
+
+def in_url(address):
+    if ':' in address:
+        return '[%s]' % address
+    return address
+
+
+class Talk(object):
+    """The question of `roles` to one xapi, without TLS."""
+
+    def __init__(self, address, port):
+        self.address, self.ended, self.refused = address, False, False
+        self.said = to_bytes('')
+        self.unsent = to_bytes(
+            'POST / HTTP/1.0\r\nHost: %s\r\nContent-Type: text/xml\r\n'
+            'Content-Length: %d\r\n\r\n%s' % (in_url(address), len(LOGIN), LOGIN))
+        family, place = place_of(address)
+        self.link = socket.socket(family, socket.SOCK_STREAM)
+        self.link.setblocking(0)
+        self.link.connect_ex((place[0], port) + place[2:])
+
+    def reading(self):
+        return [self.link]
+
+    def writing(self):
+        return [self.link][:len(self.unsent)]
+
+    def look(self):
+        """Say and hear what can be said and heard now."""
+        try:
+            if self.unsent:
+                self.unsent = self.unsent[self.link.send(self.unsent):]
+            else:
+                self.hear(self.link.recv(65536))
+        except (EnvironmentError, socket.error):
+            error = caught().args[0]
+            self.refused = error == errno.ECONNREFUSED
+            self.ended = error not in (errno.EAGAIN, errno.EINTR)
+
+    def hear(self, data):
+        self.said += data
+        self.ended = (not data or to_bytes('</methodResponse>') in self.said
+                      or len(self.said) > 65536)
+
+    def wants_tls(self):
+        """Whether the xapi is there but keeps this to its other port."""
+        return self.ended and (self.refused or re.match(
+            r'HTTP/\d\.\d (30|403)', to_text(self.said)) is not None)
+
+    def close(self):
+        """End it: what was said."""
+        self.link.close()
+        return to_text(self.said)
+
+
+def role_in(text):
+    """What a xapi's answer to the login says of its role, or None."""
+    follows = re.search(r'HOST_IS_SLAVE\s*<[^!]*?<value>\s*(?:<string>)?\s*'
+                        r'([0-9A-Fa-f:.]+)\s*<', text)
+    if follows:
+        return 'slave:' + follows.group(1)
+    # In emergency mode, and while it starts, a slave says other things: they
+    # make no master.
+    if re.search(r'>\s*(SESSION_[A-Z_]+|Success)\s*<', text):
+        return 'master'
+
+
+###############################################################################
+# State: what outlives a restart or a dead master #############################
+###############################################################################
+# Small text files of `key=value` lines: greppable at 3 a.m.  Each is replaced
+# as a whole, names its format and ends in a checksum: what is cut short,
+# empty, binary or from a newer version is unknown, never "nothing".
+
+STATE = '/etc/ha-lizard/state/'
+CONF = '/etc/ha-lizard/ha-lizard.conf'
+FORMAT = '1'
+JOURNAL_LIMIT = 512 * 1024
+
+
+def escape(text):
+    return (text.replace('\\', '\\\\').replace('\n', '\\n').replace('\r', '\\r')
+            .replace('\t', '\\t'))
+
+
+def unescape(text):
+    if '\\' not in text:
+        return text
+    letters = {'n': '\n', 'r': '\r', 't': '\t', '\\': '\\'}
+    return re.sub(r'\\([nrt\\])', lambda match: letters[match.group(1)], text)
+
+
+def pack(values):
+    """A row of texts as one text."""
+    return '\t'.join([escape(value) for value in values])
+
+
+def unpack(text, count):
+    """The row again; ValueError if it has not `count` texts."""
+    values = [unescape(value) for value in text.split('\t')]
+    if len(values) != count:
+        raise ValueError('%d values instead of %d' % (len(values), count))
+    return values
+
+
+def to_state(pairs):
+    """The text of a state file that holds `pairs`, in their order."""
+    text = ''.join(['%s=%s\n' % pair for pair in [('format', FORMAT)] + list(pairs)])
+    return text + 'end=%08x\n' % checksum(text)
+
+
+def from_state(text):
+    """[(key, value)], or None if that is no state file of ours."""
+    if not text:
+        return None
+    lines = text.split('\n')
+    if lines[0] != 'format=' + FORMAT or lines[-1] or not lines[-2].startswith('end='):
+        return None
+    body = '\n'.join(lines[:-2]) + '\n'
+    if lines[-2] != 'end=%08x' % checksum(body):
+        return None
+    return [tuple(line.split('=', 1)) for line in lines[1:-2] if '=' in line]
+
+
+def checksum(text):
+    return binascii.crc32(to_bytes(text)) & 0xffffffff
+
+
+class Notes(object):
+    """Facts that a round found or made, one text each.
+
+    `fresh`: keys that are only meant until this host reboots are dropped when
+    it has.  A file that cannot be read is reported in `problem` and leaves no
+    facts: what was proved once is then proved again.
+    """
+    path = STATE + 'notes'
+    lasting = ('suspended', 'lonely', 'promoted', 'promotion', 'alert')
+
+    def __init__(self, dom0, boot):
+        self.dom0, self.facts, self.problem = dom0, {}, ''
+        self.saved = dom0.read(self.path)
+        pairs = from_state(self.saved)
+        if pairs is None and self.saved is not None:
+            self.problem = '%s cannot be understood: its facts are unknown' % self.path
+        facts = dict(pairs or [])
+        for key, value in facts.items():
+            if facts.get('boot') == boot or key.split('.')[0] in self.lasting:
+                self.facts[key] = unescape(value)
+        self.facts['boot'] = boot
+
+    def get(self, key, default=''):
+        return self.facts.get(key, default)
+
+    def number(self, key, default=None):
+        """A fact that is a time or a count; `default` if there is none."""
+        try:
+            return float(self.facts[key])
+        except (KeyError, ValueError):
+            return default
+
+    def about(self, kind):
+        """{name: text} of the facts `kind.name`."""
+        return dict([(key[len(kind) + 1:], value) for key, value in self.facts.items()
+                     if key.startswith(kind + '.')])
+
+    def __setitem__(self, key, value):
+        self.facts[key] = value
+
+    def __delitem__(self, key):
+        self.facts.pop(key, None)
+
+    def save(self):
+        """None, or why it could not be saved.  Unchanged notes are not written."""
+        text = to_state([(key, escape(value)) for key, value
+                         in sorted(self.facts.items())])
+        if text == self.saved:
+            return None
+        why = self.dom0.write(self.path, text, PRIVATE)
+        if not why:
+            self.saved = text
+        return why
+
+
+class Watch(object):
+    """What the watcher tells the rounds: written when it changes.
+
+    peers: uuid -> (answered, failing, silent, seen): the time of the last
+    answer (0: none), and three flags.  On /proc/uptime's clock.
+    """
+    path = STATE + 'watch'
+
+    def __init__(self, boot, started, peers):
+        self.boot, self.started, self.peers = boot, started, peers
+
+    def text(self):
+        pairs = [('boot', self.boot), ('started', '%.1f' % self.started)]
+        for uuid, (answered, failing, silent, seen) in sorted(self.peers.items()):
+            pairs.append(('peer.' + uuid, '%.1f %d %d %d' % (
+                answered, failing, silent, seen)))
+        return to_state(pairs)
+
+
+def read_watch(dom0, boot):
+    """The Watch of this boot, or None: nothing is known of the peers."""
+    pairs = dict(from_state(dom0.read(Watch.path)) or [])
+    if pairs.get('boot') != boot:
+        return None
+    peers = {}
+    try:
+        for key, value in pairs.items():
+            if key.startswith('peer.'):
+                answered, failing, silent, seen = value.split()
+                peers[key[5:]] = (float(answered), int(failing), int(silent), int(seen))
+        return Watch(boot, float(pairs['started']), peers)
+    except (KeyError, ValueError):
+        return None
+
+
+class Journal(object):
+    """What was decided and done, and why; bounded.  One line each:
+
+        2026-11-24 03:12:07 decide  slave n3 is silent: fencing it
+    """
+    path = STATE + 'journal'
+
+    def __init__(self, dom0):
+        self.dom0, self.settings, self.added = dom0, None, 0
+
+    def say(self, kind, text, function='', priority='info'):
+        """Journal and syslog; syslog honours ENABLE_LOGGING and LOG_<function>."""
+        text = printable(text, 2000)
+        moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
+        self.dom0.append(self.path, '%s %-7s %s\n' % (moment, kind, text))
+        self.added += 1
+        if self.settings is None or (self.settings.enable_logging
+                                     and self.settings.wants_log(function)):
+            self.dom0.log('%s%s' % ({'decide': ''}.get(kind, kind + ': '), text), priority)
+
+    def trim(self):
+        """Keep the younger half of a journal that has grown too long."""
+        if not self.added:
+            return
+        text = self.dom0.read(self.path, '')
+        if len(text) > JOURNAL_LIMIT:
+            kept = text[-JOURNAL_LIMIT // 2:].split('\n', 1)
+            self.dom0.write(self.path, kept[-1], PRIVATE)
+
+
+###############################################################################
+# Pool: xapi, through `xe` ####################################################
+###############################################################################
+# Read xe.md before changing a line here: most of what one would assume of xe
+# is wrong.  Every call is bounded; its text is data; its exit status says
+# only "worked" or "did not", so failures are told apart by stable fragments.
+
+LONG_XE = 120           # seconds for commands in which xapi asks a dead host
+START_LIMIT = 600       # seconds for a start: R-12
+FENCE_LIMIT = 150       # seconds for our own child that fences
+STAMP = 'home-pool'     # VM other-config key of 2.x: T21
+SETTLE_LIMIT = 20       # doubtful records that are asked for alone in a round
+
+POOL_FIELDS = ('uuid', 'master', 'other-config', 'ha-enabled')
+HOST_FIELDS = ('uuid', 'name-label', 'enabled', 'address', 'memory-overhead',
+               'memory-total', 'host-metrics-live')
+VM_FIELDS = ('uuid', 'name-label', 'is-a-template', 'is-a-snapshot', 'is-control-domain',
+             'power-state', 'memory-overhead', 'memory-dynamic-min', 'current-operations',
+             'resident-on', 'affinity', 'other-config', 'appliance', 'start-delay', 'order')
+FREE_TEXT = ('name-label', 'other-config')      # what an administrator may fill
+OPTIONAL = ('memory-overhead',)                 # missing in old versions
+
+# xe.md 3.1: the wording changes, these fragments do not.
+ERRORS = (
+    ('SR_BACKEND_FAILURE_46', 'locked'),
+    ('actual: running', 'running'),
+    ('power state', 'power-state'),
+    ('is still live', 'live'),
+    ('domain still exists', 'live'),
+    ('could not be contacted', 'offline'),
+    ('cannot be contacted', 'offline'),
+    ('is not live', 'not-live'),
+    ('is disabled', 'disabled'),
+    ('memory is available', 'memory'),
+    ('available to complete the specified operation', 'no-host'),
+    ('Lost connection to the server', 'lost'),
+    ('Connection refused', 'refused'),
+    ('still initialising', 'booting'),
+    ('Another operation involving', 'busy'),
+    ('uuid you supplied was invalid', 'unknown-object'),
+    ('No matching', 'unknown-object'),
+    ('not found in map', 'no-key'),
+    ('already there', 'key-exists'),
+    ('Unknown command', 'unknown-command'),
+    ('HA is enabled', 'xenserver-ha'),
+)
+
+
+def xe_argv(command, *parameters):
+    return ['xe', command] + list(parameters)
+
+
+def own_argv(*words):
+    """A child that runs this very file: bounded as a whole, and fallible."""
+    return [sys.executable or 'python', os.path.abspath(__file__), 'act'] + list(words)
+
+
+def kind_of(result):
+    """What went wrong, as one word of ERRORS; 'slow' if there was no answer in
+    time; '' for anything else."""
+    if result.status == TIMED_OUT:
+        return 'slow'
+    for fragment, kind in ERRORS:
+        if fragment in result.errors:
+            return kind
+    return ''
+
+
+def why_failed(result):
+    """None for a command that worked, else a sentence."""
+    if result:
+        return None
+    what = ' '.join(result.argv[:2])
+    if result.status == TIMED_OUT:
+        return '%s gave no answer in time' % what
+    if result.status == NOT_FOUND:
+        return '%s cannot be run: %s' % (what, printable(result.errors.strip(), 200))
+    lines = (result.errors.strip() or result.output.strip()).splitlines()
+    return '%s failed: %s' % (what, printable(' / '.join(lines[:4]), 300)
+                              or 'status %s' % result.status)
+
+
+# -- text of xe -> records ----------------------------------------------------
+
+FIELD = re.compile(r'^ *([A-Za-z0-9_-]+) \((?: RO|SRO|MRO| RW|SRW|MRW)\)'
+                   r'(?: \[DEPRECATED\])? *: ?(.*)$')
+UUID = re.compile(r'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
+
+
+def parse_records(text, fields):
+    """`xe ...-list params=...` output -> (records, doubtful uuids, problem).
+
+    xe.md 4.1.  Values are printed raw, so a name can imitate any line.  A
+    record counts only if it is exactly the fields asked for, each once, one
+    line each; anything else is doubtful and must be asked for alone.
+    """
+    if text and not text.endswith('\n\n\n'):
+        return [], [], 'its output is cut short'
+    records, doubtful = [], []
+    for block in text.split('\n\n\n')[:-1]:
+        record, sound = parse_block(block.lstrip('\n'), fields)
+        uuid = record.get('uuid', '')
+        if not UUID.match(uuid):
+            # The rest of the record before it, split by a value's blank lines.
+            if not records and not doubtful:
+                return [], [], 'its output is no list of records'
+            uuid, sound = (records[-1:] or [{'uuid': doubtful[-1]}])[0]['uuid'], False
+        if sound and uuid not in doubtful:
+            records.append(record)
+        else:
+            doubtful.append(uuid)
+    uuids = [record['uuid'] for record in records]
+    if len(set(uuids)) < len(uuids):
+        doubtful.extend([each for each in uuids if uuids.count(each) > 1])
+    return ([record for record in records if record['uuid'] not in doubtful],
+            sorted(set(doubtful)), None)
+
+
+def parse_block(block, fields):
+    """(the fields of one record, whether it is beyond doubt)"""
+    record, sound = {}, True
+    for line in block.split('\n'):
+        match = FIELD.match(line)
+        if match and match.group(1) in fields and match.group(1) not in record:
+            record[match.group(1)] = match.group(2)
+        else:
+            sound = False
+    missing = [name for name in fields if name not in record and name not in OPTIONAL]
+    return record, sound and not missing
+
+
+def parse_map(text):
+    """`k: v; k2: v2` -> dict; a value that holds '; ' is put together again,
+    for a piece without ': ' cannot be a pair.  None if a key comes twice."""
+    pairs = {}
+    key = None
+    for piece in text.split('; '):
+        match = re.match(r'([A-Za-z0-9_.:/-]+): ?(.*)$', piece, re.DOTALL)
+        if match and match.group(1) in pairs:
+            return None
+        if match:
+            key = match.group(1)
+            pairs[key] = match.group(2)
+        elif key is not None:
+            pairs[key] += '; ' + piece
+    return pairs
+
+
+class Facts(object):
+    """The pool as the database tells it: `pool` (uuid), `master` (host uuid),
+    `other` (its other-config), `xenserver_ha`, `hosts`, `vms`, `appliances`
+    ({uuid: dict of texts}); `at`: uptime when it was read."""
+
+    def __init__(self, at):
+        self.at, self.pool, self.master, self.other = at, '', '', {}
+        self.xenserver_ha, self.doubtful = False, []
+        self.hosts, self.vms, self.appliances = {}, {}, {}
+
+    def place(self, vm_uuid, power, host_uuid):
+        """What an act of ours has changed, as xapi confirmed it."""
+        vm = self.vms.get(vm_uuid)
+        if vm:
+            vm['power-state'], vm['resident-on'] = power, host_uuid
+
+
+class Pool(object):
+    """Reads the pool: three calls at once, four in OP_MODE=1 (R-10)."""
+
+    def __init__(self, dom0, settings):
+        self.dom0, self.settings, self.extra_calls = dom0, settings, 0
+
+    def read(self):
+        """(Facts, None), or (None, why xapi gives none)."""
+        lists = [('pool', POOL_FIELDS), ('host', HOST_FIELDS), ('vm', VM_FIELDS)]
+        if self.settings.op_mode == 1:
+            lists.append(('appliance', ('uuid', 'name-label')))
+        # All at once: a round costs one answer's time, not the sum.
+        jobs = [self.dom0.begin(xe_argv(kind + '-list', 'params=' + ','.join(fields)),
+                                self.settings.xe_timeout) for kind, fields in lists]
+        wait_for_all(self.dom0, jobs)
+        facts = Facts(self.dom0.now())
+        for (kind, fields), job in zip(lists, jobs):
+            why = self.take(facts, kind, fields, job.result)
+            if why:
+                return None, why
+        return facts, None
+
+    def take(self, facts, kind, fields, result):
+        """Put what one list says into `facts`: None, or why that failed."""
+        if not result:
+            return why_failed(result)
+        records, doubtful, why = parse_records(result.output, fields)
+        if why:
+            return 'xe %s-list: %s' % (kind, why)
+        for uuid in doubtful[:SETTLE_LIMIT]:
+            record = self.settle(kind, uuid, fields)
+            if record:
+                records.append(record)
+            else:
+                facts.doubtful.append(uuid)
+        facts.doubtful.extend(doubtful[SETTLE_LIMIT:])
+        if not records and kind in ('pool', 'host'):
+            return 'xe %s-list: no %s in its output' % (kind, kind)
+        return getattr(self, 'take_' + kind)(facts, records)
+
+    def take_pool(self, facts, records):
+        record = records[0]
+        facts.pool, facts.master = record['uuid'], record['master']
+        facts.xenserver_ha = record['ha-enabled'] == 'true'
+        facts.other = parse_map(record['other-config'])
+        if facts.other is None:
+            return 'xe pool-list: other-config is ambiguous'
+
+    def take_host(self, facts, records):
+        facts.hosts = dict([(record['uuid'], record) for record in records])
+
+    def take_vm(self, facts, records):
+        facts.vms = dict([(record['uuid'], record) for record in records
+                          if record['is-a-template'] != 'true'
+                          and record['is-a-snapshot'] != 'true'])
+
+    def take_appliance(self, facts, records):
+        facts.appliances = dict([(record['uuid'], record) for record in records])
+
+    def settle(self, kind, uuid, fields):
+        """A record whose text is ambiguous, asked for alone; None: still unclear."""
+        safe = [name for name in fields if name not in FREE_TEXT]
+        result = self.ask(kind + '-list', 'uuid=' + uuid, 'params=' + ','.join(safe))
+        records = result and parse_records(result.output, safe)[0]
+        if not records or len(records) != 1:
+            return None
+        record = records[0]
+        for name in [each for each in fields if each in FREE_TEXT]:
+            result = self.ask(kind + '-param-get', 'uuid=' + uuid, 'param-name=' + name)
+            if not result:
+                return None
+            record[name] = result.output[:-1]
+        return record
+
+    def ask(self, command, *parameters):
+        self.extra_calls += 1
+        return self.dom0.run(xe_argv(command, *parameters), self.settings.xe_timeout)
+
+    # -- storage: asked for only when something is to be started --------------
+
+    def storage(self):
+        """({host uuid: [SR uuid]}, {vm uuid: [SR uuid]}), or None and why."""
+        lists = (('pbd', 'host-uuid', 'sr-uuid', 'currently-attached'),
+                 ('vbd', 'vm-uuid', 'vdi-uuid', 'type'), ('vdi', 'sr-uuid'))
+        jobs = [self.dom0.begin(xe_argv(fields[0] + '-list', 'params=uuid,' + ','.join(
+            fields[1:])), self.settings.xe_timeout) for fields in lists]
+        wait_for_all(self.dom0, jobs)
+        tables = []
+        for fields, job in zip(lists, jobs):
+            if not job.result:
+                return None, why_failed(job.result)
+            records, _, why = parse_records(job.result.output, ('uuid',) + fields[1:])
+            if why:
+                return None, 'xe %s-list: %s' % (fields[0], why)
+            tables.append(records)
+        return join_storage(*tables), None
+
+
+def wait_for_all(dom0, jobs):
+    waiting = list(jobs)
+    while waiting:
+        for job in dom0.ended(waiting, 1):
+            waiting.remove(job)
+
+
+def dead_hosts_srs(dom0, settings, uuid):
+    """(SRs that a host had plugged, None), or (None, why): they may be locked."""
+    result = dom0.run(xe_argv('pbd-list', 'host-uuid=' + uuid,
+                              'params=uuid,sr-uuid,currently-attached'),
+                      settings.xe_timeout)
+    if not result:
+        return None, why_failed(result)
+    records, _, why = parse_records(result.output, ('uuid', 'sr-uuid', 'currently-attached'))
+    return [record['sr-uuid'] for record in records], why
+
+
+def join_storage(pbds, vbds, vdis):
+    plugged, needed = {}, {}
+    for pbd in pbds:
+        if pbd['currently-attached'] == 'true':
+            plugged.setdefault(pbd['host-uuid'], []).append(pbd['sr-uuid'])
+    home = dict([(vdi['uuid'], vdi['sr-uuid']) for vdi in vdis])
+    for vbd in vbds:
+        # A CD is no reason not to start: its SR is often gone (incidents 2.2).
+        if vbd['type'] != 'CD' and vbd['vdi-uuid'] in home:
+            needed.setdefault(vbd['vm-uuid'], []).append(home[vbd['vdi-uuid']])
+    return plugged, needed
+
+
+def field_key(settings):
+    return 'XenCenter.CustomFields.' + settings.xc_field_name
+
+
+# -- the last good picture of the pool ----------------------------------------
+
+PICTURE = STATE + 'pool'
+HOST_ROW = ('name-label', 'address', 'enabled', 'host-metrics-live',
+            'memory-total', 'memory-overhead')
+VM_ROW = ('name-label', 'power-state', 'resident-on', 'current-operations',
+          'is-control-domain', 'memory-dynamic-min', 'memory-overhead', 'affinity',
+          'appliance', 'start-delay', 'order', 'field', 'stamp')
+
+
+class Picture(Record):
+    """The pool as it was when xapi last told: what a slave has when its master
+    is dead.  `settings`: NAME -> the last valid text.  Rewritten by every
+    round that xapi answers: its time is the heartbeat of the rounds.
+    `settings` of the pool, `own` of this host."""
+    fields = {'sequence': 0, 'facts': None, 'succession': (), 'settings': {},
+              'own': {}, 'enabled': None}
+
+    def text(self, boot, wall):
+        facts = self.facts
+        pairs = [('sequence', '%d' % self.sequence), ('boot', boot),
+                 ('at', '%.1f' % facts.at), ('time', wall),
+                 ('pool', facts.pool), ('master', facts.master),
+                 ('succession', ' '.join(self.succession)),
+                 ('xenserver_ha', str(facts.xenserver_ha))]
+        if self.enabled is not None:
+            pairs.append(('enabled', escape(self.enabled)))
+        for kind, layer in (('setting', self.settings), ('own', self.own)):
+            pairs.extend([('%s.%s' % (kind, name), escape(value))
+                          for name, value in sorted(layer.items())])
+        pairs.extend(rows('host', facts.hosts, HOST_ROW))
+        pairs.extend(rows('appliance', facts.appliances, ('name-label',)))
+        pairs.extend(rows('vm', facts.vms, VM_ROW))
+        return to_state(pairs)
+
+
+def rows(kind, records, names):
+    return [('%s.%s' % (kind, uuid), pack([record.get(name, '') for name in names]))
+            for uuid, record in sorted(records.items())]
+
+
+def read_picture(dom0, boot):
+    """(Picture, None), (None, None) if there is none, or (None, why it is unknown)."""
+    text = dom0.read(PICTURE)
+    if text is None:
+        return None, None
+    pairs = from_state(text)
+    try:
+        return parse_picture(pairs or [], boot), None
+    except (KeyError, ValueError):
+        return None, '%s cannot be understood: the pool is unknown until xapi tells' % PICTURE
+
+
+def parse_picture(pairs, boot):
+    head = dict([pair for pair in pairs if '.' not in pair[0]])
+    # The clock starts anew with every boot: an older picture has no age.
+    facts = Facts({True: float(head['at']), False: NEVER}[head['boot'] == boot])
+    facts.pool, facts.master = head['pool'], head['master']
+    facts.xenserver_ha = head['xenserver_ha'] == 'True'
+    picture = Picture(sequence=int(head['sequence']), facts=facts, settings={}, own={},
+                      succession=head['succession'].split())
+    layers = {'setting': picture.settings, 'own': picture.own}
+    if 'enabled' in head:
+        picture.enabled = unescape(head['enabled'])
+    tables = {'host': (facts.hosts, HOST_ROW), 'vm': (facts.vms, VM_ROW),
+              'appliance': (facts.appliances, ('name-label',))}
+    for key, value in pairs:
+        kind, name = (key.split('.', 1) + [''])[:2]
+        if kind in layers:
+            layers[kind][name] = unescape(value)
+        elif kind in tables:
+            table, names = tables[kind]
+            table[name] = dict(zip(names, unpack(value, len(names))))
+            table[name]['uuid'] = name
+    return picture
+
+
+###############################################################################
+# Fencing: devices that prove that the power is off ###########################
+###############################################################################
+#
+# An agent is the power switch of one host: power_off(), power_on(), state().
+# What it does is never a proof.  prove_off() commands, then asks again until
+# the device itself said "off" twice: a device that took the command and did
+# nothing, one that hangs, one that says "already off" prove nothing.  A wrong
+# restart destroys a disk, so whatever is not understood means "unknown".
+
+FENCE_TIMEOUT = 60.0        # for each method: its commands, its reads, its waits
+READ_SPACING = 3.0          # from one "off" to the question that confirms it
+PAUSE = READ_SPACING + 0.1  # the clock is that coarse, and sums of floats coarser
+SSH_TIMEOUT = 30            # an old iLO needs 5 to 20 s for the key exchange alone
+IPMI_OFF_TIMEOUT = 30       # ipmitool itself was seen to wait for 60 s
+IPMI_STATE_TIMEOUT = 10
+STATUS_TIMEOUT = 20         # of a custom agent, which has to log in as well
+LOGIN_REFUSED_WITHIN = 1.0  # ipmitool has one text for a wrong password, which
+                            # fails at once, and for silence, which takes 6 s
+
+NO_PROOF = 'POOL proves nothing: there is no device behind it'
+KNOWN_HOSTS = '/etc/ha-lizard/state/known_hosts.%s.%s'      # of a method, a device
+
+HOST_UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z')
+HOST_NAME = re.compile(r'[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z')
+METHOD_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*\Z')
+
+
+class Verdict(Record):
+    """'off': read off twice after our command; 'unproved': the method cannot
+    show it; 'failed'.  `method` is the one that decided."""
+    fields = {'result': 'failed', 'why': '', 'method': ''}
+
+    def __str__(self):
+        return self.why
+
+
+class Answer(Record):
+    """What a device made of a command.  `taken`: it said that it would do it.
+    `reached`: the command may have come through.  `final`: asking again is
+    useless, or locks the account.  `state`: 'on' or 'off' if it said so."""
+    fields = {'taken': False, 'reached': True, 'final': False,
+              'state': 'unknown', 'why': ''}
+
+
+# -- what the rest of the program calls ----
+
+def prove_off(dom0, settings, host, keep_going=None):
+    """Switch the host off with the methods of FENCE_METHOD, in their order,
+    until one proves it.  keep_going() returns a reason to stop, or None; it
+    is not asked any more once a command may have reached a device."""
+    why = action_objection(settings)
+    if why is not None:
+        return Verdict(why=why)
+    tried, attempt = [], None
+    for method in settings.fence_method:
+        agent = agent_for(dom0, settings, method, host)
+        attempt = Attempt(agent, keep_going, attempt and attempt.commanded)
+        tried.append(attempt.verdict())
+        if attempt.stopped:
+            return Verdict(why=attempt.stopped, method=method)
+        if tried[-1].result == 'off':
+            break
+    return sum_up(tried)
+
+
+def action_objection(settings):
+    """Why FENCE_ACTION cannot be fenced with, or None.  `reset` is `stop`,
+    proved, and power_on() when everything else is done."""
+    if settings.fence_action == 'start':
+        return 'FENCE_ACTION=start switches on; nothing is fenced with it'
+
+
+def sum_up(tried):
+    """One verdict: the best result, every method's reason."""
+    for result in ('off', 'unproved', 'failed'):
+        for verdict in tried:
+            if verdict.result == result:
+                return Verdict(result=result, method=verdict.method,
+                               why='; '.join([each.why for each in tried]))
+    return Verdict(why='FENCE_METHOD names no method')
+
+
+def state_of(dom0, settings, host):
+    """(state, why): what the first device that knows says of the host's power."""
+    reasons = []
+    for method in settings.fence_method:
+        agent = agent_for(dom0, settings, method, host)
+        why = agent.objection()
+        if why is None:
+            answer = agent.state()
+            if answer.state != 'unknown':
+                return answer.state, '%s: %s is %s' % (method, host.name, answer.state)
+            why = answer.why
+        reasons.append('%s: %s' % (method, why))
+    return 'unknown', '; '.join(reasons) or 'FENCE_METHOD names no method'
+
+
+def power_on(dom0, settings, host):
+    """Switch the host on (the last step of FENCE_ACTION=reset): None, or why
+    no device would."""
+    reasons = []
+    for method in settings.fence_method:
+        agent = agent_for(dom0, settings, method, host)
+        why = agent.objection()
+        if why is None:
+            answer = agent.power_on()
+            if answer.taken:
+                return None
+            why = answer.why
+        reasons.append('%s: %s' % (method, why))
+    return '; '.join(reasons) or 'FENCE_METHOD names no method'
+
+
+def can_prove(settings, method, dom0):
+    """Is there a way for this method to prove that a host is off?"""
+    agent = agent_for(dom0, settings, method, None)
+    return agent.trusted or not agent.blind
+
+
+def method_objection(dom0, settings, method, host):
+    """Why this method could not even be tried on the host, or None."""
+    return agent_for(dom0, settings, method, host).objection()
+
+
+def agent_for(dom0, settings, method, host):
+    """A built-in name always means the built-in, whatever lies in its folder."""
+    return FENCE_METHODS.get(method, CustomAgent)(dom0, settings, method, host)
+
+
+# -- the protocol ----
+
+class Attempt(object):
+    """One method's try at one host: command, then read until off twice."""
+
+    def __init__(self, agent, keep_going, commanded):
+        self.agent, self.dom0 = agent, agent.dom0
+        self.keep_going, self.commanded = keep_going, bool(commanded)
+        self.started = agent.deadline - FENCE_TIMEOUT
+        self.taken, self.resent, self.was_on = False, False, False
+        self.stopped = None                 # why it was given up before any harm
+        self.off_since = None               # when an "off" was first read
+        self.last = 'it did not answer in time'
+
+    def verdict(self):
+        """Each step returns a verdict, or None to go on; the clock ends it."""
+        why = self.agent.objection()
+        if why is not None:
+            return self.failed(why)
+        if self.agent.switchless:
+            return self.ruled('unproved', NO_PROOF)
+        if self.is_stopped():
+            return self.failed(self.stopped)
+        verdict = self.command()
+        while verdict is None:
+            verdict = self.read() or self.pause() or self.command_again()
+        return verdict
+
+    def command(self):
+        answer = self.agent.power_off()
+        self.commanded = self.commanded or answer.reached
+        self.taken = self.taken or answer.taken
+        return self.noted(answer)
+
+    def is_stopped(self):
+        # safety: asked right before each command.  A host that came back is
+        # left alone, until a command may have reached its device: from then on
+        # only a proof ends the uncertainty.
+        if not self.commanded and self.keep_going is not None:
+            self.stopped = self.keep_going()
+        return self.stopped is not None
+
+    def noted(self, answer):
+        if self.dom0.now() < self.agent.deadline:   # else we cut it off: that
+            self.last = answer.why or self.last     # is not what stood in the way
+        if answer.final:
+            return self.failed(answer.why)
+
+    def read(self):
+        """Ask for the state.  Only an "on" takes an earlier "off" back: what is
+        neither is as if it had not been asked."""
+        asked = self.dom0.now()
+        answer = self.agent.state()
+        if answer.state == 'on':
+            self.off_since, self.was_on = None, True
+        if self.taken and self.agent.trusted and not self.was_on:
+            return self.ruled('off', '%s says by its exit status that it switched %s off, '
+                              'and FENCE_TRUST_AGENT=1' % (self.agent.name, self.agent.host.name))
+        if self.taken and self.agent.blind:
+            return self.ruled('unproved', '%s says that it switched %s off, and cannot '
+                              'show it' % (self.agent.name, self.agent.host.name))
+        if answer.state == 'off':
+            return self.read_off(asked)
+        if not self.agent.blind:            # else its command has said more
+            return self.noted(answer)
+
+    def read_off(self, asked):
+        if self.off_since is None:
+            self.off_since = self.dom0.now()
+            self.last = '%s read off only once' % self.agent.host.name
+        elif asked - self.off_since >= READ_SPACING:
+            return self.ruled('off', '%s read off twice, %.0f s after the command' % (
+                self.agent.host.name, self.dom0.now() - self.started))
+
+    def pause(self):
+        # nothing is asked that could not be answered in time
+        if self.dom0.now() + PAUSE >= self.agent.deadline:
+            return self.failed('%s is not proved off after %d s: %s' % (
+                self.agent.host.name, FENCE_TIMEOUT, self.last))
+        self.agent.nap(PAUSE)
+        if self.agent.blind and self.resent:
+            return self.failed(self.last)
+        if self.is_stopped():
+            return self.failed(self.stopped)
+
+    def command_again(self):
+        """Once, at half time: devices forget commands while a host boots."""
+        if (self.resent or self.off_since is not None
+                or self.dom0.now() < self.started + FENCE_TIMEOUT / 2):
+            return None
+        self.resent = True
+        return self.command()
+
+    def failed(self, why):
+        return self.ruled('failed', why)
+
+    def ruled(self, result, why):
+        return Verdict(result=result, method=self.agent.name,
+                       why='%s: %s' % (self.agent.name, why))
+
+
+# -- hosts files ----
+
+class Device(Record):
+    """A line of a hosts file: which device switches which host."""
+    fields = {'uuid': '', 'address': '', 'options': {}, 'line': 0, 'problem': None}
+
+    def host(self):
+        """Never what is not a uuid: who knows what that is."""
+        if HOST_UUID.match(self.uuid):
+            return self.uuid
+        return 'no host'
+
+
+def parse_hosts(text):
+    """([Device], [sentence]).  A line that is not exactly right is left out
+    and named: of all mistakes the wrong host fenced is the worst."""
+    devices, problems, number = [], [], 0
+    for line in text.split('\n'):
+        number += 1
+        if line.strip() and not line.lstrip().startswith('#'):
+            devices.append(device_on(line, number))
+    for device in devices:
+        device.problem = device.problem or double_objection(device, devices)
+        if device.problem:
+            problems.append('line %d: %s: %s' % (device.line, device.host(), device.problem))
+    return [device for device in devices if not device.problem], problems
+
+
+def device_on(line, number):
+    """What a line means; of one with a problem, what it seems to mean: it may
+    still contradict another one."""
+    uuid, rest = (line.split(':', 1) + [''])[:2]
+    words = rest.split() or ['']
+    device = Device(uuid=uuid.strip().lower(), address=words[0], line=number,
+                    problem=line_objection(line))
+    if not device.problem:
+        device.options = dict([word.split('=', 1) for word in words[1:]])
+    return device
+
+
+def line_objection(line):
+    """Why a line cannot be used, or None.  It may hold a password by mistake,
+    so nothing after the uuid is ever quoted."""
+    if '\r' in line:
+        return "it ends as on Windows; `sed -i 's/\\r//' FILE` mends the file"
+    if ':' not in line or not HOST_UUID.match(line.split(':')[0].lower()):
+        return 'it does not begin with the uuid of a host and a colon'
+    rest = (line.split(':', 1) + [''])[1]
+    if line.split() != line.split(' ') or rest.startswith(' '):
+        return 'a space or tab where none belongs'
+    words = rest.split(' ')
+    if not is_address(words[0]):
+        return 'what follows the first colon is no address'
+    for word in words[1:]:
+        why = option_objection(word)
+        if why:
+            return why
+
+
+def option_objection(word):
+    name, value = (word.split('=', 1) + [''])[:2]
+    if name in ('password', 'passwd'):
+        return ('a password in a file that anyone may read; it belongs into '
+                'FENCE_PASSWD in /etc/ha-lizard/ha-lizard.conf')
+    if name not in DEVICE_OPTIONS:
+        return 'after the address only %s= may follow' % '= '.join(sorted(DEVICE_OPTIONS))
+    if not DEVICE_OPTIONS[name](value):
+        return 'the value of %s= is not usable' % name
+
+
+def is_number(text):
+    return re.match(r'[0-9]{1,5}\Z', text) is not None
+
+
+def is_port(text):
+    return is_number(text) and 0 < int(text) < 65536
+
+
+def is_user(text):
+    return re.match(r'[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\Z', text) is not None
+
+
+#: what may follow the address in a hosts file, and what its value must be
+DEVICE_OPTIONS = {'user': is_user, 'port': is_port, 'cipher': is_number}
+
+
+def is_address(text):
+    """An IPv4 or IPv6 address or a host name; never an option of a command."""
+    if ':' in text or re.match(r'[0-9.]+\Z', text):
+        return numeric(text) is not None
+    return HOST_NAME.match(text) is not None
+
+
+def numeric(text):
+    """The one form of an IP address that can be written in many, or None."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_ntop(family, socket.inet_pton(family, text))
+        except (EnvironmentError, socket.error, ValueError):
+            continue
+    return None
+
+
+def double_objection(device, devices):
+    """Two lines for a host, or two hosts on a device: none of them is used."""
+    for other in devices:
+        if other is device:
+            continue
+        if other.uuid == device.uuid:
+            return 'line %d names the same host' % other.line
+        if one_device(device, other):
+            return 'line %d has the same address for another host' % other.line
+
+
+def one_device(one, other):
+    """The same address is another device only behind another port."""
+    addresses = [numeric(each.address) or each.address.lower() for each in (one, other)]
+    ports = [each.options.get('port', '') for each in (one, other)]
+    return addresses[0] == addresses[1] and ('' in ports or int(ports[0]) == int(ports[1]))
+
+
+# -- agents ----
+
+class Agent(object):
+    """The power switch of one host.  A subclass knows the device's language."""
+
+    default_user = 'root'
+    switchless = False          # there is no device at all
+    blind = False               # it cannot tell whether the power is off
+    trusted = False             # its word is taken for a proof
+
+    def __init__(self, dom0, settings, name, host):
+        self.dom0, self.settings, self.name, self.host = dom0, settings, name, host
+        self.deadline = dom0.now() + FENCE_TIMEOUT
+
+    def file(self, suffix):
+        return '%s/%s/%s.%s' % (
+            self.settings.fence_file_loc.rstrip('/'), self.name, self.name, suffix)
+
+    def objection(self):
+        """Why it cannot be tried on this host, or None."""
+        if not HOST_UUID.match(self.host.uuid.lower()):
+            return '%s has no usable uuid' % (self.host.name or 'the host')
+        if not self.settings.fence_passwd:
+            return 'FENCE_PASSWD is empty'
+        text = self.dom0.read(self.file('hosts'))
+        if text is None:
+            return 'there is no %s' % self.file('hosts')
+        self.device, why = find_device(text, self.host, self.name + '.hosts')
+        return why or self.device_objection()
+
+    def device_objection(self):
+        address = numeric(self.device.address) or self.device.address
+        if address == (numeric(self.host.address) or self.host.address):
+            return '%s.hosts line %d has the address of %s itself, not of its device' % (
+                self.name, self.device.line, self.host.name)
+
+    def user(self):
+        return (self.device.options.get('user') or self.settings.fence_user
+                or self.default_user)
+
+    def run(self, argv, timeout, env=None, password=None):
+        """Run a client of the device; the attempt's end is its end as well."""
+        timeout = min(timeout, self.deadline - self.dom0.now())
+        if timeout <= 0:
+            return Result(argv, TIMED_OUT)
+        self.dom0.promise(timeout + 10)
+        return self.dom0.run(argv, timeout, env=env, password=password)
+
+    def nap(self, seconds):
+        self.dom0.promise(seconds + 10)
+        self.dom0.sleep(seconds)
+
+    def quoted(self, text):
+        """A device's words on one line, without our password in them."""
+        if self.settings.fence_passwd:
+            text = text.replace(self.settings.fence_passwd, '***')
+        return printable(' '.join(text.split()), 200)
+
+    def said(self, result):
+        return self.quoted(result.errors.strip() or result.output) or 'nothing'
+
+    def not_run(self, result):
+        """The Answer when the client itself did not work, or None."""
+        program = os.path.basename(result.argv[0])
+        if result.status == NOT_FOUND:
+            return Answer(reached=False, final=True, why='%s: no such command: %s' % (
+                program, self.said(result)))
+        if result.status == TIMED_OUT:
+            return Answer(why='no answer; %s was killed' % program)
+
+
+def find_device(text, host, file):
+    """(Device, None) or (None, why)."""
+    devices, problems = parse_hosts(text)
+    for device in devices:
+        if device.uuid == host.uuid.lower():
+            return device, None
+    why = '%s has no usable line for %s (%s)' % (file, host.name, host.uuid)
+    for problem in [each for each in problems if host.uuid.lower() in each] or problems:
+        return None, '%s; %s' % (why, problem)
+    return None, why
+
+
+def real_path(path):
+    """As a child sees it: Dom0 moves what it reads, not what is in an argv."""
+    return os.environ.get('HA_LIZARD_ROOT', '') + path
+
+
+class PoolAgent(Agent):
+    """FENCE_METHOD=POOL: the host is taken out of the pool's books, no more."""
+
+    switchless = blind = True
+
+    def objection(self):
+        return None
+
+    def power_on(self):
+        return Answer(reached=False, why=NO_PROOF)
+
+    power_off = state = power_on
+
+
+# -- over ssh, the password typed on a pty ----
+
+#: (fragment of ssh's words, what it means, asking again is useless); the first
+#: that fits counts, and with each of them the command did not come through
+SSH_FAILURES = (
+    ('identification has changed', 'its host key changed: if that is right, remove %s', True),
+    ('host key verification failed', 'its host key is refused: if it is right, remove %s', True),
+    ('permission denied', 'it refused the user or the password', True),
+    ('too many authentication', 'it refused the user or the password', True),
+    ('no matching', 'no algorithm in common', True),
+    ('bad configuration option', 'this ssh is too old', True),
+    ('bad ssh2', 'this ssh is too old', True),
+    ('connection refused', 'it cannot be reached', False),
+    ('no route to host', 'it cannot be reached', False),
+    ('network is unreachable', 'it cannot be reached', False),
+    ('connection timed out', 'it cannot be reached', False),
+    ('could not resolve', 'it cannot be reached', False),
+)
+
+#: what old devices speak, by the word that `ssh -Q` wants
+OLD_ALGORITHMS = (
+    ('kex', 'KexAlgorithms', 'diffie-hellman-group14-sha1 diffie-hellman-group1-sha1'),
+    ('key', 'HostKeyAlgorithms', 'ssh-rsa ssh-dss'),
+    ('cipher', 'Ciphers', 'aes128-cbc 3des-cbc'),
+)
+
+
+class SshAgent(Agent):
+    old_algorithms = ()         # more options, once the device was seen to need them
+
+    def address(self):
+        return self.device.address
+
+    def ssh(self, command):
+        """Run one command there.  A device whose algorithms this ssh has
+        dropped is tried once more with those of them that it still knows."""
+        result = self.run(self.argv(command), SSH_TIMEOUT, password=self.settings.fence_passwd)
+        if result.status == 255 and 'no matching' in result.errors:
+            self.old_algorithms = self.known_old_algorithms()
+            if self.old_algorithms:
+                result = self.run(self.argv(command), SSH_TIMEOUT,
+                                  password=self.settings.fence_passwd)
+        return result
+
+    def argv(self, command):
+        """Only what every ssh from 4.3 to 9.x understands.  The device has its
+        own file of known hosts.  `no` adds a new key (accept-new is younger
+        than these clients) and yet never types a password after a changed one."""
+        options = ['StrictHostKeyChecking=no', 'GlobalKnownHostsFile=/dev/null',
+                   'UserKnownHostsFile=' + real_path(self.known_hosts()),
+                   'LogLevel=ERROR', 'PubkeyAuthentication=no',
+                   'PreferredAuthentications=password,keyboard-interactive',
+                   'NumberOfPasswordPrompts=1', 'ConnectTimeout=10']
+        argv = ['ssh', '-F', '/dev/null']
+        for option in options + list(self.old_algorithms):
+            argv += ['-o', option]
+        return argv + ['-p', self.device.options.get('port', '22'),
+                       '-l', self.user(), self.address(), command]
+
+    def known_hosts(self):
+        return KNOWN_HOSTS % (self.name, self.host.uuid.lower())
+
+    def known_old_algorithms(self):
+        """An unknown name is fatal to ssh, so it is asked what it knows; one
+        that cannot say speaks the old ones without being told."""
+        options = []
+        for kind, option, names in OLD_ALGORITHMS:
+            known = self.run(['ssh', '-Q', kind], 5).output.split()
+            names = [name for name in names.split() if name in known]
+            if names:
+                options.append('%s=+%s' % (option, ','.join(names)))
+        return options
+
+    def ssh_failed(self, result):
+        """The Answer when ssh did not get through, or None."""
+        if result.status != 255:
+            return self.not_run(result)
+        said = self.said(result)
+        for fragment, why, final in SSH_FAILURES:
+            if fragment in said.lower():
+                if '%s' in why:
+                    why = why % self.known_hosts()
+                return Answer(reached=False, final=final,
+                              why='%s (ssh says: %s)' % (why, said))
+        return Answer(why='ssh failed: %s' % said)
+
+
+class IloAgent(SshAgent):
+    """HP iLO 2 to 7: the SMASH CLP, one command in one session."""
+
+    def power_off(self):
+        # `power off` without `hard` is a press that the host may ignore
+        return self.clp('power off hard', 'stop /system1 -f')
+
+    def power_on(self):
+        return self.clp('power on', 'start /system1')
+
+    def clp(self, command, other):
+        """Give a command; where it is not known, in its other spelling."""
+        result = self.ssh(command)
+        if clp_unknown(result.output):
+            result = self.ssh(other)
+        if clp_status(result.output) is None:
+            return self.ssh_failed(result) or self.odd(result)
+        if clp_status(result.output) == 0:
+            return Answer(taken=True)
+        return Answer(why='the device refused: %s' % self.words(result))
+
+    def state(self):
+        result = self.ssh('power')
+        state = clp_power(result.output)
+        if clp_unknown(result.output):
+            result = self.ssh('show /system1')
+            state = clp_enabled(result.output)
+        if state != 'unknown':
+            return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+        return self.ssh_failed(result) or self.odd(result)
+
+    def odd(self, result):
+        return Answer(why='an answer that is not understood: %s' % (
+            self.words(result) or 'nothing'))
+
+    def words(self, result):
+        return self.quoted(' '.join([line for line in clp_lines(result.output)
+                                     if not CLP_NOISE.match(line)]))
+
+
+CLP_NOISE = re.compile(r'status(_tag)?=|\w{3} \w{3} +\d+ [\d:]{8} \d{4}$')
+CLP_POWER = re.compile(r'power: server power is currently: (on|off)$', re.IGNORECASE)
+CLP_ENABLED = re.compile(r'enabledstate=(\S*)$', re.IGNORECASE)
+
+
+def clp_lines(text):
+    """Lines end in CR LF, CR CR LF or CR, as the firmware likes."""
+    lines = [line.strip() for line in text.replace('\r', '\n').split('\n')]
+    return [line for line in lines if line]
+
+
+def clp_status(text):
+    """The number in `status=`: 0 done, else refused; None if there is not one."""
+    found = [line[7:] for line in clp_lines(text) if line.startswith('status=')]
+    if len(found) == 1 and found[0].isdigit():
+        return int(found[0])
+    return None
+
+
+def clp_unknown(text):
+    """Does the device not know this command?  "Already off" has other tags."""
+    tags = [line for line in clp_lines(text) if line.startswith('error_tag=')]
+    return tags in (['error_tag=COMMAND NOT RECOGNIZED'], ['error_tag=INVALID OPTION'])
+
+
+def clp_value(text, pattern):
+    """The one value that a completed command gave, in lower case, or ''."""
+    lines = clp_lines(text)
+    found = [match.group(1) for match in map(pattern.match, lines) if match]
+    if (clp_status(text) == 0 and 'status_tag=COMMAND COMPLETED' in lines
+            and len(found) == 1):
+        return found[0].lower()
+    return ''
+
+
+def clp_power(text):
+    """'on', 'off' or 'unknown', from the answer to `power`."""
+    return clp_value(text, CLP_POWER) or 'unknown'
+
+
+def clp_enabled(text):
+    """The same from `show /system1`: only these two words are known to us."""
+    words = {'enabled': 'on', 'disabled': 'off'}
+    return words.get(clp_value(text, CLP_ENABLED), 'unknown')
+
+
+class XvmAgent(SshAgent):
+    """A pool of virtual machines: the hosts are VMs of an outer host.  `xe`
+    wants root there, so FENCE_USER, which is for other devices, does not count."""
+
+    def objection(self):
+        if not is_address(self.settings.fence_ipaddress):
+            return 'FENCE_IPADDRESS is not the address of the outer host'
+        return SshAgent.objection(self)
+
+    def device_objection(self):
+        if not HOST_UUID.match(self.device.address.lower()):
+            return 'XVM.hosts line %d: what follows the first colon is no uuid of a VM' % (
+                self.device.line)
+
+    def address(self):
+        return self.settings.fence_ipaddress
+
+    def user(self):
+        return self.device.options.get('user') or self.default_user
+
+    def power_off(self):
+        return self.xe('vm-shutdown uuid=%s --force')
+
+    def power_on(self):
+        return self.xe('vm-start uuid=%s')
+
+    def xe(self, command):
+        result = self.ssh('xe ' + command % self.device.address.lower())
+        if result:
+            return Answer(taken=True)
+        return self.ssh_failed(result) or Answer(
+            why='xe refused: %s' % self.said(result))
+
+    def state(self):
+        result = self.ssh('xe vm-param-get uuid=%s param-name=power-state'
+                          % self.device.address.lower())
+        state = xvm_state(result)
+        if state != 'unknown':
+            return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+        return self.ssh_failed(result) or Answer(
+            why='an answer that is not understood: %s' % self.said(result))
+
+
+def xvm_state(result):
+    """A suspended or paused VM keeps its disks: only `halted` is off."""
+    words = {'halted': 'off', 'running': 'on', 'paused': 'on', 'suspended': 'on'}
+    if result.status != 0:
+        return 'unknown'
+    return words.get(result.output.strip().lower(), 'unknown')
+
+
+# -- ipmitool, the password in its environment ----
+
+CIPHER_REFUSED = re.compile('invalid (authentication|integrity|confidentiality) algorithm|'
+                            'cipher suite|insufficient resources for session', re.IGNORECASE)
+
+
+class IpmiAgent(Agent):
+    """Any BMC that speaks IPMI 2 over the network; FENCE_METHOD=IRMC as well."""
+
+    default_user = 'admin'
+    cipher = ''                 # the suite that worked
+
+    def power_off(self):
+        return self.chassis('off')
+
+    def power_on(self):
+        return self.chassis('on')
+
+    def chassis(self, action):
+        result, seconds = self.ipmitool(action, IPMI_OFF_TIMEOUT)
+        if result:
+            return Answer(taken=True)
+        return self.refusal(result, seconds)
+
+    def state(self):
+        result, seconds = self.ipmitool('status', IPMI_STATE_TIMEOUT)
+        state = ipmi_state(result)
+        if state != 'unknown':
+            return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+        return self.refusal(result, seconds)
+
+    def ipmitool(self, action, timeout):
+        """Suite 3 is the only one that old devices have, 17 the only one that
+        some new ones accept; -C is given because asking costs up to 10 s."""
+        env = dict([(name, self.settings.fence_passwd)
+                    for name in ('IPMI_PASSWORD', 'IPMITOOL_PASSWORD')])
+        for cipher in self.ciphers():
+            started = self.dom0.now()
+            result = self.run(self.argv(cipher, action), timeout, env=env)
+            if result.status == 0 or not CIPHER_REFUSED.search(result.errors):
+                self.cipher = cipher
+                break
+        return result, self.dom0.now() - started
+
+    def ciphers(self):
+        cipher = self.device.options.get('cipher') or self.cipher
+        if cipher:
+            return [cipher]
+        return ['3', '17']
+
+    def argv(self, cipher, action):
+        return ['ipmitool', '-I', 'lanplus', '-C', cipher, '-N', '1', '-R', '2',
+                '-H', self.device.address, '-p', self.device.options.get('port', '623'),
+                '-U', self.user(), '-L', 'OPERATOR', '-E', 'chassis', 'power', action]
+
+    def refusal(self, result, seconds):
+        said = self.said(result)
+        if result.status in (NOT_FOUND, TIMED_OUT):
+            return self.not_run(result)
+        if 'password is longer than' in said:
+            return Answer(reached=False, final=True, why='FENCE_PASSWD is too long for IPMI')
+        if CIPHER_REFUSED.search(result.errors):
+            return Answer(reached=False, why='no cipher suite in common: %s' % said)
+        if 'Unable to establish' not in said:
+            return Answer(why='ipmitool says: %s' % said)
+        if seconds < LOGIN_REFUSED_WITHIN:
+            return Answer(reached=False, final=True,
+                          why='it refused the user or the password: %s' % said)
+        return Answer(reached=False, why='the device does not answer: %s' % said)
+
+
+def ipmi_state(result):
+    """Exactly one line, and ipmitool content with it."""
+    words = {'Chassis Power is on': 'on', 'Chassis Power is off': 'off'}
+    if result.status != 0:
+        return 'unknown'
+    return words.get(result.output.strip(), 'unknown')
+
+
+# -- the operator's own ----
+
+#: how a script shows that it knows the action `status`: a label of a `case`, a
+#: comparison, or (in a wrapper) the comment `# answers: status`.  It is never
+#: simply tried: many a script takes what it does not know for `stop`.
+ANSWERS_STATUS = re.compile(
+    r"""(^|;;|^[^#\n]*\bin)[ \t]*\(?(["']?\w+["']?[ \t]*\|[ \t]*)*["']?status["']?[ \t]*[|)]|"""
+    r"""^[^#\n]*\$\{?\w+\}?["']?[ \t]*==?[ \t]*["']?status\b|"""
+    r"""^[^#\n]*==[ \t]*["']status["']|"""
+    r"""^#[ \t]*answers:.*\bstatus\b""", re.MULTILINE)
+
+
+class CustomAgent(Agent):
+    """<METHOD>/<METHOD>.sh UUID start|stop|reset|status: 0 done, 1 failed; to
+    status 0 on, 2 off, 1 unknown.  We say stop, read, and start later."""
+
+    def __init__(self, dom0, settings, name, host):
+        Agent.__init__(self, dom0, settings, name, host)
+        self.text = None
+        if METHOD_NAME.match(name):         # else it could name any file
+            self.text = dom0.read(self.file('sh'))
+        self.blind = not ANSWERS_STATUS.search(self.text or '')
+        self.trusted = bool(self.text and settings.fence_trust_agent)
+
+    def objection(self):
+        if not METHOD_NAME.match(self.name):
+            return 'this is no name of a method'
+        if not HOST_UUID.match(self.host.uuid.lower()):
+            return '%s has no usable uuid' % (self.host.name or 'the host')
+        if self.text is None:
+            return 'there is no such method and no %s%s' % (
+                self.file('sh'), meant_by(self.name))
+        if self.run(['test', '-x', real_path(self.file('sh'))], 5).status == 1:
+            return '%s is not executable' % self.file('sh')
+
+    def power_off(self):
+        return self.act('stop')
+
+    def power_on(self):
+        return self.act('start')
+
+    def act(self, action):
+        result = self.agent(action, FENCE_TIMEOUT)
+        if result:
+            return Answer(taken=True)
+        if result.status == TIMED_OUT:
+            return self.not_run(result)
+        # A shell ends with 2, "off", when it cannot read the script at all:
+        # an agent that breaks the rules here is not believed there.
+        return Answer(final=result.status != 1, why='%s.sh %s ended with status %s and said: %s' % (
+            self.name, action, result.status, self.said(result)))
+
+    def state(self):
+        if self.blind:
+            return Answer(why='%s.sh does not know the action status' % self.name)
+        result = self.agent('status', STATUS_TIMEOUT)
+        state = {0: 'on', 2: 'off'}.get(result.status, 'unknown')
+        if state != 'unknown':
+            return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+        return Answer(why='%s.sh status ended with status %s and said: %s' % (
+            self.name, result.status, self.said(result)))
+
+    def agent(self, action, timeout):
+        env = {'FENCE_IPADDRESS': self.settings.fence_ipaddress,
+               'FENCE_USER': self.settings.fence_user,
+               'FENCE_PASSWD': self.settings.fence_passwd}
+        return self.run([real_path(self.file('sh')), self.host.uuid, action], timeout, env=env)
+
+
+def meant_by(name):
+    if name.upper() in FENCE_METHODS:
+        return ' (%s is built in)' % name.upper()
+    return ''
+
+
+#: every method that is built in; any other name is an agent of the operator's
+FENCE_METHODS = {
+    'POOL': PoolAgent,          # proves nothing
+    'ILO': IloAgent,            # ssh, SMASH CLP; user root
+    'IRMC': IpmiAgent,          # ipmitool; user admin
+    'IPMI': IpmiAgent,          # the same, for any BMC
+    'XVM': XvmAgent,            # ssh to FENCE_IPADDRESS, xe; user root
+}
+
+
+###############################################################################
+# Alerts: what the operator must hear of ######################################
+###############################################################################
+# A warning is a condition, not a moment: it is raised when a decision first
+# names it, and it is over when a later one no longer does.
+
+PRIORITIES = (          # the first part of the event -> priority in XenCenter
+    ('xenserver-ha', 1), ('fence', 1), ('suspended', 2), ('pool-field', 2),
+    ('no-heir', 3), ('vm-start', 3), ('vm-field', 3), ('setting', 3), ('state', 2),
+    ('identity', 1),
+)
+
+
+def priority_of(event):
+    for start, priority in PRIORITIES:
+        if event.startswith(start):
+            return priority
+    return 3
+
+
+def update_alerts(site, warnings):
+    """Raise what is new, end what is over; each once."""
+    known = site.notes.about('alert')
+    for event, text in sorted(warnings.items()):
+        if known.get(event) != text:
+            site.notes['alert.' + event] = text
+            site.journal.say('warn', text, 'email', 'warning')
+            tell_xencenter(site, event, text)
+    for event, text in sorted(known.items()):
+        if event not in warnings:
+            del site.notes['alert.' + event]
+            site.journal.say('over', text, 'email')
+
+
+def tell_xencenter(site, event, text):
+    """A message on the pool.  Never where xe would only hang."""
+    if site.xapi or not site.settings.enable_alerts or not site.facts.pool:
+        return
+    result = site.dom0.run(xe_argv(
+        'message-create', 'name=HA-Lizard', 'priority=%d' % priority_of(event),
+        'pool-uuid=' + site.facts.pool, 'body=' + printable(text, 1000)),
+        site.settings.xe_timeout)
+    if not result:
+        site.journal.say('failed', why_failed(result), 'email', 'warning')
+
+
+###############################################################################
+# Round: observe, decide, act, again ##########################################
+###############################################################################
+
+FRESH = 5               # seconds for which facts serve the next decision of a recovery
+NEVER = -1e9            # a time before every boot
+LOOK = 2                # seconds after which a waiting round looks up
+MOST_STEPS = 100000     # decisions in one round: a bug must not spin for ever
+BOOT_ID = '/proc/sys/kernel/random/boot_id'
+POOL_CONF = '/etc/xensource/pool.conf'
+INVENTORY = '/etc/xensource-inventory'
+XAPI_READY = '/var/run/xapi_init_complete.cookie'
+OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence')
+
+
+def run_round(dom0, dry_run=False):
+    """One round, from the first look to "nothing left to do"."""
+    Round(Site(dom0), dry_run).run()
+
+
+class Round(object):
+    """Decide again after every act: on fresh facts, never on a forecast.
+    What takes long runs in children; one decision never waits for another's."""
+
+    def __init__(self, site, dry_run=False):
+        self.site, self.dry_run = site, dry_run
+        self.jobs, self.tried = {}, {}
+
+    def run(self):
+        for _ in range(MOST_STEPS):
+            view = self.site.observe(self.tried, self.busy())
+            plan = decide(self.site.settings, view)
+            self.site.decided(plan.why)
+            changed = [action for action in plan.actions if self.begin(action)]
+            if not self.jobs and not plan.actions and not plan.wait:
+                break
+            if not changed:
+                self.attend(plan)
+        self.site.rest(plan.warnings)
+
+    def busy(self):
+        now = self.site.dom0.now()
+        return dict([(action, now - since) for action, since in self.jobs.values()])
+
+    def begin(self, action):
+        """Start a child for an action, or do it at once: true if it is over."""
+        site = self.site
+        if self.dry_run:
+            site.journal.say('would', str(action), action.function)
+            self.tried[action.key()] = 'dry run'
+            return True
+        site.journal.say('act', str(action), action.function)
+        why = site.notes.save()
+        if why:
+            # Without a note of it, what is done now might be done twice.
+            return self.finish(action, 'not done, the state cannot be saved: ' + why)
+        argv = action.argv(site)
+        if argv is None:
+            return self.finish(action, action.do(site))
+        job = site.dom0.begin(argv, action.seconds(site))
+        self.jobs[job] = (action, site.dom0.now())
+        return False
+
+    def attend(self, plan):
+        """Wait for a child to end, or for the time to look again."""
+        site = self.site
+        deadline = max([job.deadline for job in self.jobs] + [site.dom0.now() + plan.wait])
+        site.dom0.promise(deadline - site.dom0.now() + site.settings.xe_timeout + 30)
+        if self.jobs:
+            for job in site.dom0.ended(sorted(self.jobs, key=lambda job: job.deadline),
+                                       LOOK):
+                action = self.jobs.pop(job)[0]
+                self.finish(action, action.done(site, job.result))
+        elif plan.wait:
+            site.dom0.sleep(plan.wait)
+
+    def finish(self, action, why):
+        self.tried[action.key()] = why or 'done'
+        if action.refreshes:
+            self.site.stale = True
+        if why:
+            self.site.journal.say('failed', '%s: %s' % (action, why), action.function,
+                                  'warning')
+        else:
+            self.site.journal.say('done', str(action), action.function)
+        self.site.notes.save()
+        return True
+
+
+class Site(object):
+    """This host: what it knows of the pool, and what it must not forget."""
+
+    def __init__(self, dom0):
+        self.dom0, self.boot = dom0, dom0.read(BOOT_ID, '').strip()
+        self.notes, self.journal = Notes(dom0, self.boot), Journal(dom0)
+        self.picture, self.problem = read_picture(dom0, self.boot)
+        self.picture = self.picture or Picture(facts=Facts(NEVER))
+        self.facts, self.stale, self.xapi = self.picture.facts, True, ''
+        self.conf, self.conf_problems = parse_conf(dom0.read(CONF, ''))
+        self.settings = None
+        self.configure(self.picture.settings)
+        self.me = own_uuid(dom0)
+        self.role, self.master_address = own_role(dom0)
+        self.srs, self.watch, self.votes = None, None, 0
+
+    def now_text(self):
+        return '%.1f' % self.dom0.now()
+
+    def configure(self, pool_layer):
+        """Settings from the pool's layer and this host's own."""
+        last = self.settings or Settings(
+            [('pool', self.picture.settings), ('this host', self.picture.own)])
+        self.settings = self.journal.settings = Settings(
+            [('pool', pool_layer), ('this host', self.conf)], last)
+
+    # -- observe --------------------------------------------------------------
+
+    def observe(self, tried, busy):
+        """The View, from what is known now."""
+        self.look()
+        if self.is_due():
+            self.read_pool()
+        return View(tried=tried, busy=busy, **self.known())
+
+    def look(self):
+        """What costs no call of xe: role, peers, proofs that no longer hold."""
+        self.role, self.master_address = own_role(self.dom0)
+        self.watch = read_watch(self.dom0, self.boot) or self.glance()
+        for uuid, text in self.notes.about('off').items():
+            if self.watch.peers.get(uuid, (0,))[0] > float(text.split()[0]):
+                self.forget_host(uuid)
+                self.journal.say('note', '%s answers again: it is no longer off'
+                                 % self.name(uuid), 'check_slave_status')
+        if self.role == 'slave':
+            for key in ('promotion', 'promoted', 'recovered'):
+                del self.notes[key]
+
+    def glance(self):
+        """Without a watcher (`once`): who answers now.  Nobody is silent yet."""
+        now = self.dom0.now()
+        others = dict([(uuid, record['address']) for uuid, record
+                       in self.facts.hosts.items() if uuid != self.me])
+        answering = self.dom0.answering(sorted(others.values()), PROBE_TIMEOUT)
+        return Watch(self.boot, now, dict([(uuid, (
+            {True: now, False: 0}[address in answering], int(address not in answering),
+            0, int(address in answering))) for uuid, address in others.items()]))
+
+    def is_due(self):
+        age = self.dom0.now() - self.facts.at
+        return self.stale or age >= FRESH or bool(self.xapi)
+
+    def read_pool(self):
+        """Ask xapi; what it told before stays when it does not answer."""
+        self.xapi = self.master_objection()
+        if self.xapi:
+            return
+        pool = Pool(self.dom0, self.settings)
+        facts, self.xapi = pool.read()
+        if not facts:
+            self.xapi = self.xapi or 'no facts'
+            return
+        self.xapi, self.stale, self.facts = '', False, facts
+        self.configure(pool_settings(facts.other))
+        for record in facts.vms.values():
+            other = parse_map(record['other-config']) or {}
+            record['field'] = other.get(field_key(self.settings), '')
+            record['stamp'] = other.get(STAMP, '')
+        self.note_doubts(pool)
+        self.keep()
+
+    def master_objection(self):
+        """On a slave whose master does not answer, every xe would hang: xe.md 8 g."""
+        if self.role != 'slave':
+            return ''
+        for uuid, record in self.facts.hosts.items():
+            if record['address'] == self.master_address and uuid != self.me:
+                if self.watch.peers.get(uuid, (0, 0))[1]:
+                    return 'master %s does not answer' % record['name-label']
+        return ''
+
+    def note_doubts(self, pool):
+        text = ''
+        if pool.extra_calls:
+            text = '%d calls of xe for records that its lists leave ambiguous' % (
+                pool.extra_calls)
+        if text != self.notes.get('ambiguous'):
+            self.notes['ambiguous'] = text
+            self.journal.say('note', text or 'no record is ambiguous any more', 'xe_wrapper')
+
+    def keep(self):
+        """Save the picture: also while HA is off, so that it is never old."""
+        layers = dict(self.settings.layers)
+        self.picture = Picture(
+            sequence=self.picture.sequence + 1, facts=self.facts,
+            enabled=self.facts.other.get(field_key(self.settings)),
+            succession=succession(self.facts, self.facts.other.get('autopromote_uuid', '')),
+            settings=layers['pool'], own=layers['this host'])
+        moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
+        why = self.dom0.write(PICTURE, self.picture.text(self.boot, moment), PRIVATE)
+        self.problem = why and 'the picture of the pool cannot be saved: ' + why
+        self.note_switch(self.picture.enabled == 'true')
+
+    def note_switch(self, enabled):
+        """HA switched on is a start-up as after a boot: A10, S23."""
+        if not enabled:
+            del self.notes['enabled']
+            del self.notes['ready']
+        elif 'enabled' not in self.notes.facts:
+            self.notes['enabled'] = self.now_text()
+
+    # -- the view -------------------------------------------------------------
+
+    def known(self):
+        """The View's fields."""
+        now, facts, notes = self.dom0.now(), self.facts, self.notes
+        hosts = sorted([self.host(uuid) for uuid in facts.hosts],
+                       key=lambda host: (host.name, host.uuid))
+        by_uuid = dict([(host.uuid, host) for host in hosts])
+        master = self.master(hosts, by_uuid)
+        known = {
+            'me': by_uuid.get(self.me), 'master': master, 'role': self.role,
+            'pool': facts.pool, 'hosts': hosts, 'xapi': self.xapi or '',
+            'vms': [self.vm(record) for _, record in sorted(facts.vms.items())
+                    if record['is-control-domain'] != 'true'],
+            'heir': (list(self.picture.succession) + [''])[0],
+            'enabled': self.picture.enabled, 'xenserver_ha': facts.xenserver_ha,
+            'age': now - facts.at, 'suspended': notes.get('suspended'),
+            'ready': 'ready' in notes.facts,
+            'uptime': now - max(self.watch.started, notes.number('enabled', NEVER)),
+            'promoting': since(now, notes.number('promotion')),
+            'recovered': since(now, notes.number('recovered')),
+            'promoted': 'promoted' in notes.facts, 'storage': self.srs is not None,
+            'lonely': self.is_lonely(hosts), 'sync': self.is_sync_due(hosts)}
+        self.ask_around(known, by_uuid)
+        return known
+
+    def host(self, uuid):
+        record, notes = self.facts.hosts[uuid], self.notes
+        now = self.dom0.now()
+        _, fence_next, fence_failed = self.backed_off('fence', uuid)
+        host = Host(
+            uuid=uuid, name=record['name-label'], address=record['address'],
+            enabled=record['enabled'] == 'true', live=record['host-metrics-live'] == 'true',
+            memory_total=whole(record['memory-total']),
+            memory_overhead=whole(record.get('memory-overhead', '')) + sum(
+                [memory_of(vm) for vm in self.facts.vms.values()
+                 if vm['resident-on'] == uuid and vm['is-control-domain'] == 'true']),
+            off=notes.get('off.' + uuid).split(' ', 1)[-1],
+            unlocked='unlocked.' + uuid in notes.facts,
+            declared='declared.' + uuid in notes.facts,
+            restarted='restarted.' + uuid in notes.facts,
+            fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
+        if self.srs:
+            host.srs = self.srs[0].get(uuid, [])
+        if uuid != self.me:
+            answered, failing, silent, seen = self.watch.peers.get(uuid, (0, 1, 0, 0))
+            host.answers, host.silent = not failing, bool(silent)
+            if failing:
+                host.silence = now - (answered or self.watch.started)
+            # S23: who was away when HA was switched on is absent, not failed.
+            host.seen = bool(seen) and (
+                not failing or answered >= notes.number('enabled', NEVER))
+        return host
+
+    def vm(self, record):
+        _, again, error = self.backed_off('start', record['uuid'])
+        vm = Vm(uuid=record['uuid'], name=record['name-label'],
+                power=record['power-state'], host=reference(record['resident-on']),
+                busy=bool(record['current-operations']), field=record['field'],
+                stamp=record['stamp'], appliance=reference(record['appliance']),
+                affinity=reference(record['affinity']), order=whole(record['order']),
+                delay=whole(record['start-delay']), memory=memory_of(record),
+                wait=max(0, again - self.dom0.now()), error=error)
+        if self.srs:
+            vm.srs = self.srs[1].get(vm.uuid, [])
+        return vm
+
+    def master(self, hosts, by_uuid):
+        """pool.conf says whom this host's xapi follows; the database who it is."""
+        if self.role == 'slave':
+            for host in hosts:
+                if host.address == self.master_address:
+                    return host
+        return by_uuid.get(self.facts.master)
+
+    def ask_around(self, known, by_uuid):
+        """What is asked only when a decision needs it: roles and the witness."""
+        me, master = known['me'], known['master']
+        known['votes'] = known['followed'] = 0
+        if me and master and (not known['ready'] or known['suspended']
+                              or known['promoting'] is not None):
+            known['votes'] = self.count_votes(me, master, known['hosts'])
+        known['followed'] = self.follow(known)
+        reach = len([host for host in known['hosts'] if host.answers])
+        known['witness'] = (reach * 2 == len(known['hosts'])
+                            and self.settings.fence_use_ip_heuristics
+                            and self.sees_witness())
+        if not known['ready'] and self.dom0.read(XAPI_READY) is None:
+            known['xapi'] = known['xapi'] or 'it is still starting'
+
+    def count_votes(self, me, master, hosts):
+        """Members that say that `master` is the master; who follows is marked."""
+        others = [host for host in hosts if host.answers and host not in (me, master)]
+        roles = self.dom0.roles([host.address for host in others], PROBE_TIMEOUT)
+        for host in others:
+            host.follows = roles.get(host.address) == 'slave:' + master.address
+        votes = [host for host in others if host.follows]
+        # A master that answered our xe through the relay need not be asked:
+        # a login that it must refuse takes it 5 s (xe.md 3).
+        return len(votes) + len(set([me.uuid, master.uuid]))
+
+    def follow(self, known):
+        """Seconds for which a suspended host has followed a majority's master."""
+        whole_again = (self.role == 'slave' and not known['xapi']
+                       and known['votes'] * 2 > len(known['hosts']))
+        if not (known['suspended'] and whole_again):
+            del self.notes['followed']
+            return 0
+        if self.notes.number('followed') is None:
+            self.notes['followed'] = self.now_text()
+        return self.dom0.now() - self.notes.number('followed')
+
+    def sees_witness(self):
+        addresses = self.settings.fence_heuristics_ips
+        return bool(addresses) and self.dom0.answering(
+            addresses, PROBE_TIMEOUT, ports=()) == set(addresses)
+
+    def is_lonely(self, hosts):
+        """FENCE_REBOOT_LONE_HOST reboots once an episode, not for ever."""
+        if [host for host in hosts if host.uuid != self.me and host.answers]:
+            del self.notes['lonely']
+        return 'lonely' in self.notes.facts
+
+    # -- A7: the databases of the slaves are kept young -----------------------
+
+    def placement(self):
+        """A number that changes when what a promoted slave must know does."""
+        return '%08x' % checksum(repr(sorted(self.facts.other.items()) + sorted(
+            [(uuid, vm['power-state'], vm['resident-on'])
+             for uuid, vm in self.facts.vms.items()])))
+
+    def is_sync_due(self, hosts):
+        if self.xapi or self.role != 'master' or len(hosts) < 2:
+            return False
+        synced = self.notes.number('synced', NEVER)
+        return (self.dom0.now() - synced >= self.settings.monitor_delay
+                and self.notes.get('placement') != self.placement())
+
+    def note_sync(self):
+        self.notes['synced'], self.notes['placement'] = self.now_text(), self.placement()
+
+    def forget_sync(self):
+        del self.notes['placement']
+
+    # -- what acts leave behind -----------------------------------------------
+
+    def proved(self, host, why):
+        """`host` is dead: until it answers again."""
+        self.forget_host(host.uuid)
+        self.notes['off.' + host.uuid] = '%s %s' % (self.now_text(), why)
+        self.journal.say('proof', '%s is off: %s' % (host, why), 'fence_host')
+
+    def doubt(self, host, result):
+        """xapi talks to a host that was taken for dead: the proof is void."""
+        if kind_of(result) == 'live':
+            self.forget_host(host.uuid)
+            self.back_off('fence', host.uuid, 'xapi says that %s is live' % host)
+
+    def forget_host(self, uuid):
+        for kind in OFF_FACTS:
+            del self.notes['%s.%s' % (kind, uuid)]
+
+    def back_off(self, kind, uuid, why):
+        """Try again later: after P, 2 P, 4 P ... up to an hour."""
+        count = self.backed_off(kind, uuid)[0] + 1
+        pause = min(self.settings.monitor_delay * 2 ** (min(count, 12) - 1), 3600)
+        self.notes['%s.%s' % (kind, uuid)] = '%d %.1f %s' % (
+            count, self.dom0.now() + pause, printable(why, 300))
+
+    def backed_off(self, kind, uuid):
+        """(failures so far, time of the next try, why)"""
+        words = self.notes.get('%s.%s' % (kind, uuid)).split(' ', 2)
+        if len(words) != 3:
+            return 0, NEVER, ''
+        return int(words[0]), float(words[1]), words[2]
+
+    def forget_back_off(self, kind, uuid):
+        del self.notes['%s.%s' % (kind, uuid)]
+
+    def look_at_storage(self):
+        self.srs, why = Pool(self.dom0, self.settings).storage()
+        return why
+
+    def name(self, uuid):
+        return self.facts.hosts.get(uuid, {}).get('name-label', uuid)
+
+    # -- what is said ---------------------------------------------------------
+
+    def decided(self, why):
+        """A decision goes to the journal when its sentence changes."""
+        if why != self.notes.get('decided'):
+            self.notes['decided'] = why
+            self.journal.say('decide', why, {
+                'master': 'check_slave_status'}.get(self.role, 'check_xapi'))
+
+    def rest(self, warnings):
+        """The end of a round: warnings that came and went, and the notes."""
+        for problem in self.settings.problems + self.conf_problems:
+            warnings['setting-%08x' % checksum(problem)] = problem
+        for problem in [self.problem, self.notes.problem]:
+            if problem:
+                warnings['state-%08x' % checksum(problem)] = problem
+        if not self.me:
+            warnings['identity'] = '%s has no INSTALLATION_UUID' % INVENTORY
+        update_alerts(self, warnings)
+        self.notes.save()
+        self.journal.trim()
+
+
+def own_uuid(dom0):
+    """INSTALLATION_UUID of /etc/xensource-inventory, or '': xe.md 11."""
+    match = re.search(r"(?m)^INSTALLATION_UUID='?([0-9a-f-]{36})'?\s*$",
+                      dom0.read(INVENTORY, ''))
+    return match and match.group(1) or ''
+
+
+def own_role(dom0):
+    """(role, address of the master or '') from pool.conf: xe.md 9.1."""
+    words = dom0.read(POOL_CONF, '').strip().split(':', 1)
+    if words[0] == 'slave' and words[1:]:
+        return 'slave', words[1].strip()
+    return words[0], ''
+
+
+def reference(text):
+    """A uuid, or '' for what is "<not in database>"."""
+    if UUID.match(text):
+        return text
+    return ''
+
+
+def whole(text):
+    """A number that xe printed; 0 if it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        return 0
+
+
+def memory_of(record):
+    return whole(record['memory-dynamic-min']) + whole(record.get('memory-overhead', ''))
+
+
+def since(now, moment):
+    if moment is not None:
+        return now - moment
+
+
+def succession(facts, heir):
+    """Who may replace the master, in order: the heir, then by name."""
+    rest = [uuid for uuid, record in sorted(facts.hosts.items(), key=lambda item: (
+        item[1]['name-label'], item[0]))
+            if uuid not in (facts.master, heir) and record['enabled'] == 'true']
+    return [heir] * (heir != '') + rest
+
+
+###############################################################################
+# Watcher: who answers, second by second ######################################
+###############################################################################
+# The parent of every round.  It never calls xe and never waits.
+
+CALM, ALERT = 2.0, 1.0      # seconds between two looks: all answer, somebody does not
+AWAY = 10                   # a pause of the watcher itself after which silence starts anew
+
+
+class Peer(object):
+    """What is known of one member: when it last answered, since when it is
+    watched without an answer.  Failing until it has answered once."""
+
+    def __init__(self, now, seen=False):
+        self.answered, self.since, self.seen = 0, now, seen
+        self.failing, self.silent = True, False
+
+
+class Watcher(object):
+    """tick() looks once at everybody and tends the round; it returns the
+    seconds until the next tick."""
+
+    def __init__(self, dom0, dry_run=False, every=None):
+        self.dom0, self.dry_run, self.every = dom0, dry_run, every
+        self.boot = dom0.read(BOOT_ID, '').strip()
+        self.started = self.looked = dom0.now()
+        self.peers, self.addresses, self.saved = {}, {}, None
+        # The first round comes after the first answers: it would know nobody.
+        self.round, self.next_round = None, self.started + CALM
+        self.starts, self.reload = 0, False
+        self.take_up()
+        self.learn()
+
+    def take_up(self):
+        """Go on where a watcher of this boot stopped: who was seen stays seen."""
+        watch = read_watch(self.dom0, self.boot)
+        if not watch:
+            return
+        self.started = watch.started
+        for uuid, (answered, _, _, seen) in watch.peers.items():
+            peer = self.peers[uuid] = Peer(self.looked, bool(seen))
+            peer.answered = answered
+
+    def learn(self):
+        """Members and settings, from the picture that the last round left."""
+        picture = read_picture(self.dom0, self.boot)[0] or Picture(facts=Facts(NEVER))
+        conf = parse_conf(self.dom0.read(CONF, ''))[0]
+        self.settings = Settings([('pool', picture.settings), ('this host', conf)], Settings(
+            [('pool', picture.settings), ('this host', picture.own)]))
+        me = own_uuid(self.dom0)
+        self.addresses = dict([(uuid, record['address']) for uuid, record
+                               in picture.facts.hosts.items()
+                               if uuid != me and record['address']])
+        for uuid in self.addresses:
+            self.peers.setdefault(uuid, Peer(self.looked))
+        for uuid in set(self.peers) - set(self.addresses):
+            del self.peers[uuid]
+
+    def tick(self):
+        now = self.dom0.now()
+        fallen = self.look(now)
+        self.tend(now, fallen)
+        if [peer for peer in self.peers.values() if peer.failing]:
+            return ALERT
+        return CALM
+
+    # -- peers ----------------------------------------------------------------
+
+    def look(self, now):
+        """Probe everybody; True if a member has just become silent."""
+        answering = self.dom0.probe(sorted(self.addresses.values()))
+        if now - self.looked > AWAY:
+            # Nobody looked: what the peers did meanwhile is unknown.
+            for peer in self.peers.values():
+                peer.since = now
+        self.looked = now
+        fallen = [uuid for uuid, peer in sorted(self.peers.items())
+                  if self.judge(peer, self.addresses[uuid] in answering, now)]
+        self.tell()
+        return bool(fallen)
+
+    def judge(self, peer, answers, now):
+        """True if this peer is silent from now on."""
+        if answers:
+            peer.answered = peer.since = now
+            peer.seen, peer.failing, peer.silent = True, False, False
+            return False
+        patience = self.settings.xapi_count * self.settings.xapi_delay
+        quiet = now - peer.since - PROBE_TIMEOUT
+        was_silent = peer.silent
+        peer.failing = peer.failing or quiet >= 0
+        peer.silent = peer.silent or quiet >= patience
+        return peer.silent and not was_silent
+
+    def tell(self):
+        """The rounds read it; it is written only when somebody changes."""
+        state = dict([(uuid, (peer.failing, peer.silent, peer.seen))
+                      for uuid, peer in self.peers.items()])
+        if state != self.saved:
+            watch = Watch(self.boot, self.started, dict([
+                (uuid, (peer.answered, peer.failing, peer.silent, peer.seen))
+                for uuid, peer in self.peers.items()]))
+            if not self.dom0.write(Watch.path, watch.text(), PRIVATE):
+                self.saved = state
+
+    # -- rounds ---------------------------------------------------------------
+
+    def tend(self, now, fallen):
+        """Start a round when it is due, or at once when a member falls silent."""
+        if fallen:
+            self.next_round = now
+        if self.round and self.round.ended():
+            self.round = None
+            self.learn()
+        if now < self.next_round:
+            return
+        if self.round:
+            self.refuse_second(now)
+        else:
+            self.starts = 0
+            self.next_round = now + (self.every or self.settings.monitor_delay)
+            self.round = self.dom0.spawn(
+                lambda: run_round(self.dom0, self.dry_run))
+
+    def refuse_second(self, now):
+        """Rounds do not overlap.  One that makes progress -- an act ended, or a
+        call is within its own deadline -- is never killed (R-12, S42)."""
+        self.starts += 1
+        self.next_round = now + self.settings.monitor_scanrate
+        if (self.starts >= self.settings.monitor_max_starts
+                and self.settings.monitor_killall and now > self.round.promise):
+            self.dom0.log('a round hangs: killing it', 'err')
+            self.round.kill()
+
+    def stop(self):
+        """End a running round with all its children."""
+        if self.round:
+            self.round.kill()
+
+
+###############################################################################
+# Children: acts that take long, as processes of their own ####################
+###############################################################################
+# `ha_lizard.py act WORD UUID`, started by a round and bounded by it.  What a
+# child prints is the sentence for the journal; its status is the result.
+
+RESETVDIS = '/opt/xensource/sm/resetvdis.py'
+UNPROVED = 3
+
+
+def act(dom0, words):
+    """(exit status, sentence) of one act on one host."""
+    site = Site(dom0)
+    acts = {'fence': act_fence, 'power-on': act_power_on, 'unlock': act_unlock}
+    if len(words) != 2 or words[0] not in acts or words[1] not in site.facts.hosts:
+        return 2, 'act: fence, power-on or unlock, and the uuid of a member'
+    site.look()
+    return acts[words[0]](site, words[1])
+
+
+def act_fence(site, uuid):
+    host = site.host(uuid)
+    verdict = prove_off(site.dom0, site.settings, host,
+                        lambda: life_objection(site, host))
+    status = {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1)
+    return status, verdict.why
+
+
+def life_objection(site, host):
+    """A13: right before the power goes, look once more."""
+    watch = read_watch(site.dom0, site.boot)
+    if not watch or not watch.peers.get(host.uuid, (0, 0))[1]:
+        return '%s answers again' % host
+    if site.dom0.answering([host.address], LAST_LOOK):
+        return '%s answers again' % host
+
+
+def act_power_on(site, uuid):
+    why = power_on(site.dom0, site.settings, site.host(uuid))
+    return int(bool(why)), why or 'switched on'
+
+
+def act_unlock(site, uuid):
+    """Clear the keys that a dead host left on the disks of its SRs: xe.md 8 e."""
+    srs, why = dead_hosts_srs(site.dom0, site.settings, uuid)
+    if why:
+        return 1, why
+    jobs = [site.dom0.begin([RESETVDIS, 'all', uuid, sr], LONG_XE)
+            for sr in sorted(set(srs))]
+    wait_for_all(site.dom0, jobs)
+    failed = [why_failed(job.result) for job in jobs if not job.result]
+    return int(bool(failed)), '; '.join(failed) or '%d SRs' % len(jobs)
+
+
+###############################################################################
+# Daemon: start, stop, run ####################################################
+###############################################################################
+
+USAGE = """\
+usage: ha_lizard.py start | stop | status | run [--every SECONDS] | once
+       with --dry-run: say what would be done, and do nothing"""
+#: This file, also after a change of directory.
+OWN_PATH = os.path.abspath(__file__)
+PID_FILE = '/var/run/ha-lizard.pid'
+LAST_ROUND = '/etc/ha-lizard/state/pool'        # every round replaces it
+STOP_PATIENCE = 10              # seconds that a daemon has to end by itself
+START_PATIENCE = 20             # seconds until it must say that it runs
+BUG_PAUSE = 60            # seconds between two lines on the same bug
+MOST_BUGS = 50            # more different ones are not remembered
+
+
+def main(argv):
+    """The command line: an exit status."""
+    words = [word for word in argv if word != '--dry-run']
+    dry_run, every = len(words) < len(argv), None
+    if words in (['-h'], ['--help']):
+        say(USAGE)
+        return 0
+    if len(words) == 3 and words[:2] == ['run', '--every']:
+        every = positive(words.pop())
+        words = ['run'] * bool(every)
+    if words[:1] == ['act']:
+        return with_dom0(act_command, words[1:])
+    if len(words) != 1 or words[0] not in COMMANDS:
+        complain(USAGE)
+        return 2
+    return with_dom0(COMMANDS[words[0]], dry_run, every)
+
+
+def positive(text):
+    """The number of seconds in `text`, None if it is not one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if 0 < number < 10 ** 6:
+        return number
+
+
+def with_dom0(command, *args):
+    # A pipe that gets the number of a closed standard stream would be lost.
+    for fd in 0, 1, 2:
+        if not is_open(fd):
+            os.open(os.devnull, os.O_RDWR)
+    try:
+        dom0 = Dom0()
+    except ValueError:
+        complain(str(caught()))
+        return 2
+    try:
+        return command(dom0, *args)
+    finally:
+        dom0.close()
+
+
+# -- the commands -------------------------------------------------------------
+
+def start(dom0, dry_run, every):
+    """Start the daemon; return when it says that it runs, or why not."""
+    pid = PidFile(dom0).holder()
+    if pid:
+        say('ha-lizard runs already, pid %s' % pid)
+        return 0
+    told = in_background(dom0, lambda report: serve(dom0, dry_run, every, report))
+    if not told:
+        complain('ha-lizard did not start: see the log')
+        return 1
+    status, text = told.split(' ', 1)
+    return tell(int(status), text)
+
+
+def run_in_foreground(dom0, dry_run, every):
+    """Be the daemon until a signal ends it."""
+    told = []
+
+    def report(status, text):
+        told.append(tell(status, text))
+    serve(dom0, dry_run, every, report)
+    return max(told)
+
+
+def tell(status, text):
+    """Say it where it belongs; the exit status."""
+    if status:
+        complain(text)
+    else:
+        say(text)
+    return status
+
+
+def once(dom0, dry_run, every):
+    """One round, in the foreground."""
+    pid = PidFile(dom0).holder()
+    if pid and not dry_run:
+        return tell(1, 'ha-lizard runs, pid %s: a second round beside it could '
+                    'act twice; try --dry-run' % pid)
+    try:
+        run_round(dom0, dry_run=dry_run)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except Exception:
+        dom0.log(traceback.format_exc(), 'err')
+        return tell(1, traceback.format_exc())
+    return 0
+
+
+def act_command(dom0, words):
+    """What a round has a child do: the sentence, then the exit status."""
+    status, sentence = act(dom0, words)
+    say(sentence)
+    return status
+
+
+def status(dom0, dry_run, every):
+    """As LSB wants it: 0 it runs, 1 dead with a pid file, 3 it does not run."""
+    pid_file = PidFile(dom0)
+    pid = pid_file.holder()
+    if pid:
+        say('ha-lizard %s runs, pid %s; pool.conf says %s; %s' % (
+            VERSION, pid, role_on_disk(dom0), age_of_round(dom0)))
+        return 0
+    if os.path.exists(pid_file.path):
+        say('ha-lizard is dead: only its pid file is left')
+        return 1
+    say('ha-lizard does not run')
+    return 3
+
+
+def role_on_disk(dom0):
+    text = dom0.read('/etc/xensource/pool.conf', '').strip()
+    return printable(text, 80) or 'nothing'
+
+
+def age_of_round(dom0):
+    try:
+        written = os.stat(dom0.path(LAST_ROUND)).st_mtime
+    except EnvironmentError:
+        return 'no round has ended yet'
+    return 'the last round ended %d s ago' % max(0, dom0.wall() - written)
+
+
+def stop(dom0, dry_run, every):
+    """End the daemon and its round; 0 also when nothing ran."""
+    pid_file = PidFile(dom0)
+    pid = pid_file.holder()
+    if not pid:
+        remove_file(pid_file.path)
+        say('ha-lizard does not run')
+        return 0
+    if dry_run:
+        return tell(0, 'would stop ha-lizard, pid %s' % pid)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except EnvironmentError:
+        return tell(1, 'cannot stop ha-lizard, pid %s: %s' % (pid, reason(caught())))
+    if not pid_file.free_within(pid, STOP_PATIENCE):
+        dom0.log('the daemon does not end by itself: killing it', 'err')
+        kill_family(pid)
+        if not pid_file.free_within(pid, 2):
+            return tell(1, 'ha-lizard cannot be killed, pid %s' % pid)
+        remove_file(pid_file.path)
+    return tell(0, 'ha-lizard is stopped')
+
+
+COMMANDS = {'start': start, 'stop': stop, 'status': status, 'once': once,
+            'run': run_in_foreground}
+
+
+# -- the pid file -------------------------------------------------------------
+
+class PidFile(object):
+    """Who is the daemon: the process that holds the lock on this file.
+
+    The kernel takes the lock back when that process is gone, so a stale file
+    is harmless and a number that now belongs to another program is not read.
+    """
+
+    def __init__(self, dom0):
+        self.path, self.fd = dom0.path(PID_FILE), None
+
+    def take(self):
+        """Hold it until release() or the end of this process: None, or the
+        (exit status, sentence) that says why not."""
+        try:
+            why = folder_objection(self.path)
+            # Others look at it: `status` holds the lock for an instant.
+            for _ in range(20):
+                if why or self.lock():
+                    break
+                time.sleep(0.02)
+        except EnvironmentError:
+            why = '%s: %s' % (self.path, reason(caught()))
+        if why:
+            return 1, why
+        if self.fd is None:
+            return 0, 'ha-lizard runs already, pid %s' % self.holder()
+        os.ftruncate(self.fd, 0)
+        write_all(self.fd, to_bytes('%d\n' % os.getpid()))
+
+    def lock(self):
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, PUBLIC)
+        # A file that was removed meanwhile is nobody's proof.
+        if flock(fd) and is_same_file(fd, self.path):
+            self.fd = fd
+            return True
+        os.close(fd)
+
+    def holder(self):
+        """The pid of the running daemon, or None."""
+        for _ in range(20):
+            if not self.is_locked():
+                return None
+            words = read_file(self.path, '').split()
+            if words and words[0].isdigit():
+                return int(words[0])
+            time.sleep(0.02)                    # it is about to write its pid
+
+    def is_locked(self):
+        try:
+            fd = os.open(self.path, os.O_RDONLY)
+        except EnvironmentError:
+            return False
+        try:
+            return not flock(fd)
+        finally:
+            os.close(fd)
+
+    def free_within(self, pid, seconds):
+        """Whether `pid` lets go of it in that time."""
+        end = clock() + seconds
+        while self.holder() == pid:
+            if clock() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def release(self):
+        remove_file(self.path)
+        os.close(self.fd)
+
+
+def flock(fd):
+    """Whether the lock could be had, now."""
+    import fcntl
+    try:
+        steadily(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except EnvironmentError:
+        if caught().errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+
+
+def is_same_file(fd, path):
+    try:
+        here, there = os.fstat(fd), os.stat(path)
+    except EnvironmentError:
+        return False
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+# -- to the background --------------------------------------------------------
+
+def in_background(dom0, work):
+    """Run work(report) in a daemon; the text of its first report, '' if it
+    ended without one or does not come to it."""
+    ours, theirs = os.pipe()
+    unblock(ours)
+    flush()
+    child = os.fork()
+    if child == 0:
+        detach(dom0, work, theirs)
+    os.close(theirs)
+    told, end = to_bytes(''), clock() + START_PATIENCE
+    while clock() < end:
+        try:
+            data = steadily(os.read, ours, 4096)
+            if not data:
+                break
+            told += data
+        except EnvironmentError:                # nothing yet
+            time.sleep(0.01)
+    os.close(ours)
+    reap(child)
+    return to_text(told)
+
+
+def detach(dom0, work, pipe):
+    """In a new process: leave the terminal and its session.  Never returns."""
+    try:
+        try:
+            os.setsid()
+            # Who does not lead a session never gets a terminal again.
+            if os.fork():
+                os._exit(0)
+            os.chdir('/')
+            restore_signals(signal.SIG_IGN)
+            let_go([pipe])
+            work(lambda status, text: report_once(pipe, status, text))
+        except SystemExit:
+            pass
+        except:                         # nobody else is there to be told
+            dom0.log(traceback.format_exc(), 'err')
+    finally:
+        os._exit(0)
+
+
+def report_once(pipe, status, text):
+    """Tell the parent how it went; from now on nobody hears or sees us."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in 0, 1, 2:
+        os.dup2(nothing, fd)
+    os.close(nothing)
+    write_all(pipe, to_bytes('%d %s' % (status, text)))
+    os.close(pipe)
+
+
+# -- the daemon ---------------------------------------------------------------
+
+class Wanted(object):
+    """What signals ask for.  Their handler does nothing but note it."""
+
+    def __init__(self):
+        self.stop = self.reload = False
+
+    def listen(self):
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+            signal.signal(number, self.note)
+
+    def note(self, number, frame):
+        if number == signal.SIGHUP:
+            self.reload = True
+        else:
+            self.stop = True
+
+
+def serve(dom0, dry_run, every, report):
+    """Be the daemon of this host until a signal ends it."""
+    os.umask(int('77', 8))
+    pid_file, wanted = PidFile(dom0), Wanted()
+    objection = pid_file.take()
+    if objection:
+        return report(*objection)
+    try:
+        wanted.listen()
+        watcher = Watcher(dom0, dry_run=dry_run, every=every)
+        dom0.log('ha-lizard %s starts, pid %d%s' % (
+            VERSION, os.getpid(), ' (dry run)' * dry_run))
+        report(0, 'ha-lizard %s runs, pid %d' % (VERSION, os.getpid()))
+        try:
+            watch(dom0, watcher, wanted)
+        finally:
+            watcher.stop()
+            dom0.log('ha-lizard stops, pid %d' % os.getpid())
+    finally:
+        pid_file.release()
+
+
+def watch(dom0, watcher, wanted):
+    """Tick after tick, whatever happens in one."""
+    complaints = Complaints(dom0)
+    while not wanted.stop:
+        if wanted.reload:
+            wanted.reload, watcher.reload = False, True
+        doze(dom0, tick(watcher, complaints), wanted)
+
+
+def tick(watcher, complaints):
+    """One tick: the seconds until the next.  HA survives its own bugs."""
+    try:
+        return float(watcher.tick())
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except Exception:
+        complaints.add(traceback.format_exc())
+        return 1.0
+
+
+def doze(dom0, seconds, wanted):
+    """Sleep, but not through a wish to stop."""
+    end = dom0.now() + seconds
+    while seconds > 0 and not wanted.stop:
+        dom0.sleep(min(seconds, 0.5))
+        seconds = end - dom0.now()
+
+
+class Complaints(object):
+    """The bugs met so far: each is logged at once, then once a minute."""
+
+    def __init__(self, dom0):
+        self.dom0, self.told = dom0, {}         # text: (when logged, times since)
+
+    def add(self, text):
+        now = self.dom0.now()
+        logged, times = self.told.get(text, (None, 0))
+        if logged is not None and now - logged < BUG_PAUSE:
+            self.told[text] = logged, times + 1
+            return
+        if len(self.told) >= MOST_BUGS:
+            self.told.clear()
+        self.told[text] = now, 0
+        self.dom0.log('a bug, and it goes on; %d times more since it was last '
+                      'logged:\n%s' % (times, text), 'err')
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

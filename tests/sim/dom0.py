@@ -1,0 +1,234 @@
+"""The seam: a Dom0 whose machine is a Host of the World.
+
+It has the methods of ha_lizard.Dom0 and nothing else replaces anything: the
+parsing of xe's text, the deadlines, the files and the rounds are the real ones.
+"""
+
+import ha_lizard
+from world import PowerLost, Program
+
+WALL = 1764000000           # 2025-11-24 16:00:00 UTC: the day the world begins
+FOREVER = 10 ** 9
+
+
+class SimJob(object):
+    """A child process."""
+
+    def __init__(self, argv, deadline):
+        self.argv, self.deadline = argv, deadline
+        self.result = self.waiter = self.client = self.program = None
+
+
+class SimChild(object):
+    """A round."""
+
+    def __init__(self, dom0, work):
+        self.promise, self.dom0 = dom0.now() + 60, dom0
+        self.program = dom0.run_program(work)
+        self.program.child = self
+
+    def ended(self):
+        return self.program.over
+
+    def kill(self):
+        self.dom0.kill_family(self.program)
+
+
+class SimDom0(object):
+    """One simulated host, during one boot."""
+
+    def __init__(self, world, host):
+        self.world, self.host, self.boots = world, host, host.boots
+        self.asked, self.calls, self.fuse = set(), [], None
+        self.dry_run = False
+
+    def check(self):
+        """A program of an earlier boot, or of a dead daemon, does nothing more."""
+        if not self.host.powered or self.boots != self.host.boots:
+            raise PowerLost()
+        if self.world.current and self.world.current.dead:
+            raise PowerLost()
+
+    # -- the daemon -----------------------------------------------------------
+
+    def start_daemon(self):
+        """As init does after a boot, or the watchdog after a death."""
+        dom0 = SimDom0(self.world, self.host)
+        self.host.dom0 = dom0
+        self.host.watcher = ha_lizard.Watcher(dom0)
+        self.world.at(0, dom0.tick, self.host.watcher)
+
+    def kill_daemon(self):
+        self.world.stop_programs(self.host)
+
+    def tick(self, watcher):
+        if self.host.watcher is watcher and self.boots == self.host.boots:
+            self.world.at(watcher.tick(), self.tick, watcher)
+
+    def run_program(self, work):
+        program = Program(self.world, self.host, work)
+        program.parent, program.child = self.world.current, None
+        self.host.programs = [each for each in self.host.programs if not each.over]
+        self.host.programs.append(program)
+        return program
+
+    def kill_family(self, program):
+        for other in list(self.host.programs):
+            if other.parent is program:
+                self.kill_family(other)
+        program.kill()
+
+    # -- time -----------------------------------------------------------------
+
+    def now(self):
+        return self.world.now - self.host.booted
+
+    def wall(self):
+        return WALL + self.world.now
+
+    def sleep(self, seconds):
+        self.check()
+        self.world.current.wait(seconds)
+        self.check()
+
+    # -- children -------------------------------------------------------------
+
+    def begin(self, argv, timeout, feed='', env=None, password=None):
+        self.check()
+        job = SimJob(argv, self.now() + timeout)
+        self.count(argv)
+        self.world.at(timeout, self.expire, job)
+        done = lambda status, output='', errors='': self.end(job, status, output, errors)
+        if argv[0] == 'xe':
+            job.client = self.world.pool.xe(self.host, argv, done)
+        elif argv[0].endswith('/resetvdis.py'):
+            job.client = self.world.pool.resetvdis(self.host, argv, done)
+        elif argv[2:3] == ['act']:
+            job.program = self.run_program(lambda: self.act(argv[3:], done))
+        elif self.world.devices.answers(argv):
+            self.world.devices.run(self.host, argv, feed, env, password, done)
+        else:
+            done(ha_lizard.NOT_FOUND, '', argv[0] + ': not found')
+        return job
+
+    def act(self, words, done):
+        """Our own child: ha_lizard.py act ..."""
+        status, output = ha_lizard.act(self, words)
+        done(status, output, '')
+
+    def count(self, argv):
+        self.calls.append((self.world.now, argv))
+        self.world.watch_call(self.host, argv)
+
+    def end(self, job, status, output, errors):
+        if job.result is None:
+            job.result = ha_lizard.Result(job.argv, status, output, errors)
+            if job.waiter:
+                job.waiter.wake()
+
+    def expire(self, job):
+        if job.result is None:
+            if job.client:
+                job.client.client_killed()
+            if job.program:
+                self.kill_family(job.program)
+            self.end(job, ha_lizard.TIMED_OUT, '', '')
+
+    def ended(self, jobs, seconds):
+        self.check()
+        ready = [job for job in jobs if job.result is not None]
+        if not ready:
+            for job in jobs:
+                job.waiter = self.world.current
+            self.world.current.wait(seconds)
+            self.check()
+            for job in jobs:
+                job.waiter = None
+            ready = [job for job in jobs if job.result is not None]
+        return ready
+
+    def run(self, argv, timeout, feed='', env=None, password=None):
+        job = self.begin(argv, timeout, feed, env, password)
+        while job.result is None:
+            self.ended([job], FOREVER)
+        return job.result
+
+    def spawn(self, work):
+        self.check()
+        return SimChild(self, work)
+
+    def promise(self, seconds):
+        program = self.world.current
+        if program and program.child:
+            program.child.promise = self.now() + seconds
+
+    # -- network --------------------------------------------------------------
+
+    def replies(self, address, ports=True):
+        """Does this address give a sign of life now?"""
+        other = self.world.host_at(address)
+        if not other:
+            return self.world.sees(self.host.name, address)
+        return (self.world.reaches(self.host.name, other.name)
+                and bool(ports or other.icmp))
+
+    def probe(self, addresses):
+        self.check()
+        before = self.asked
+        self.asked = set([address for address in addresses if self.replies(address)])
+        return before
+
+    def answering(self, addresses, seconds, ports=(443, 80, 22)):
+        self.check()
+        found = set([address for address in addresses if self.replies(address, ports)])
+        if len(found) < len(set(addresses)):
+            self.sleep(seconds)
+        return found
+
+    def roles(self, addresses, seconds):
+        self.check()
+        roles = {}
+        for address in addresses:
+            other = self.world.host_at(address)
+            if other and self.world.reaches(self.host.name, other.name):
+                role = self.world.pool.role_of(other)
+                if role:
+                    roles[address] = role
+        if len(roles) < len(addresses):
+            self.sleep(seconds)
+        return roles
+
+    # -- files ----------------------------------------------------------------
+
+    def read(self, path, default=None):
+        self.check()
+        if path == ha_lizard.BOOT_ID:
+            return 'boot-%s-%d\n' % (self.host.name, self.host.boots)
+        if path == ha_lizard.XAPI_READY:
+            return {True: '', False: default}[self.host.xapi.state == 'up']
+        return self.host.files.get(path, default)
+
+    def write(self, path, text, mode=0):
+        self.check()
+        if self.host.disk_full:
+            return 'No space left on device'
+        self.host.files[path] = text
+
+    def append(self, path, text, mode=0):
+        self.check()
+        if self.host.disk_full:
+            return 'No space left on device'
+        self.host.files[path] = self.host.files.get(path, '') + text
+
+    def remove(self, path):
+        self.host.files.pop(path, None)
+
+    def log(self, text, priority='info'):
+        self.check()
+        self.world.say(self.host, text)
+
+    def reboot(self):
+        self.check()
+        self.world.note('reboots itself', self.host)
+        self.world.at(0, self.world.reboot, self.host.name)
+        self.world.current.wait(FOREVER)

@@ -1,0 +1,410 @@
+"""Scenarios: the commands of a story, played on a simulated pool.
+
+One command a line, `#` comments; a block of commands, `----`, the log that is
+expected, an empty line.  Commands take no time, only `run` moves the clock.
+The table COMMANDS names them all; `!!` marks a violated invariant.
+"""
+
+import ha_lizard
+from devices import Devices
+from dom0 import SimDom0
+from world import World
+import xapi
+
+GIB = 1024 ** 3
+BOOTED = -3600.0            # every host has been up for an hour when a story begins
+
+
+class Wrong(Exception):
+    """The scenario cannot be understood: exit 2."""
+
+
+class SimWorld(World):
+    """A World with the programs of the hosts, its log and its invariants."""
+
+    def __init__(self):
+        World.__init__(self)
+        self.lines, self.calls = [], {}
+        self.enabled, self.devices = False, Devices(self)
+
+    def say(self, host, text):
+        self.lines.append('%4d %s: %s' % (self.now, host.name, text))
+
+    def violate(self, text):
+        World.violate(self, text)
+        self.lines.append('!! ' + text)
+
+    def watch_call(self, host, argv):
+        """Check what a host is about to do against the truth."""
+        self.calls[host.name] = self.calls.get(host.name, 0) + (argv[0] == 'xe')
+        if argv[:2] == ['xe', 'vm-reset-powerstate']:
+            uuid = argv[2].split('=', 1)[-1]
+            if self.where(uuid):
+                self.violate('I3 %s resets %s, which runs on %s' % (
+                    host, self.names.get(uuid, uuid), ', '.join(self.where(uuid))))
+        if argv[0].endswith('resetvdis.py') and argv[1:2] == ['all']:
+            other = self.host_by(argv[2])
+            if other and other.domains:
+                self.violate('I10 %s clears the locks of %s, which runs VMs' % (
+                    host, other))
+        acts = ('vm-start', 'vm-reset-powerstate', 'host-declare-dead',
+                'pool-emergency-transition-to-master')
+        if not self.enabled and (argv[1:2] and argv[1] in acts):
+            self.violate('I7 %s runs %s while HA is off' % (host, argv[1]))
+
+
+class Story(object):
+    """A pool and what happens to it.
+
+    `chosen` HOST: the one that is left to a real process (tests/sim/serve).
+    """
+
+    def __init__(self, chosen=None):
+        self.world, self.chosen = SimWorld(), chosen
+        self.pool, self.vms, self.appliances = None, {}, {}
+        self.witness_named, self.started = False, False
+
+    # -- playing --------------------------------------------------------------
+
+    def play(self, line):
+        """One command; what it logged is in world.lines."""
+        words = line.split()
+        if not words or line.startswith('#'):
+            return
+        word = words[0].replace('-', '_')
+        function = getattr(self, 'do_' + word, None)
+        if not function or word == 'play':
+            raise Wrong('unknown command: %s' % line)
+        if self.pool is None and word != 'pool':
+            raise Wrong('the first command is: pool HOST...')
+        try:
+            function(*words[1:])
+        except (TypeError, KeyError, ValueError):
+            error = ha_lizard.caught()
+            raise Wrong('%s: %s: %s' % (line, error.__class__.__name__, error))
+
+    def lines(self):
+        """What was logged since the last call."""
+        lines, self.world.lines = self.world.lines, []
+        return lines
+
+    def begin(self):
+        """Everything is up, settings as `insert` writes them; daemons start
+        with the first `run`."""
+        if self.started:
+            return
+        self.started = True
+        for name in self.world.order:
+            host = self.world.hosts[name]
+            host.dom0 = SimDom0(self.world, host)
+            if name != self.chosen and host.powered and not host.no_daemon:
+                host.dom0.start_daemon()
+
+    def close(self):
+        """End the threads of the story."""
+        for name in self.world.order:
+            self.world.stop_programs(self.world.hosts[name])
+
+    # -- the pool -------------------------------------------------------------
+
+    def do_pool(self, *names):
+        if self.pool or not names:
+            raise ValueError('one pool, of one host at least')
+        world = self.world
+        self.pool = world.pool = xapi.Pool(world)
+        for name in names:
+            host = world.add_host(name)
+            host.booted, host.no_daemon = BOOTED, False
+            self.pool.new_host(host)
+            self.inventory(host)
+        self.sr = self.pool.new_sr('shared')
+        for row in ha_lizard.SETTINGS:
+            if not row.local:
+                self.other('HA_' + row.name, row.default)
+        self.other('XenCenter.CustomFields.ha-lizard-enabled', 'false')
+        self.other('autopromote_uuid', '')
+        self.do_fence('POOL')
+
+    def inventory(self, host):
+        host.files['/etc/xensource-inventory'] = (
+            "INSTALLATION_UUID='%s'\nMANAGEMENT_INTERFACE='xenbr0'\n" % host.uuid)
+
+    def other(self, key, value, kind='pool', uuid=None):
+        """A key of other-config: as the story begins, or later by `xe`."""
+        uuid = uuid or self.pool.uuid
+        if self.started and self.pool.master():
+            self.pool.set_other_config(kind, uuid, key, value)
+            return
+        database = self.pool.setup_db()
+        pairs = xapi.map_with(database.get(kind, uuid)['other_config'], key, value)
+        database.set(kind, uuid, other_config=pairs)
+
+    def do_vm(self, name, *words):
+        words, options = split_options(words)
+        state, host, local = 'running', None, 'local' in words
+        words = [word for word in words if word != 'local']
+        if words[:1] == ['on']:
+            host = self.host(words[1])
+        elif words[:1] and words[0] in ('halted', 'suspended', 'paused'):
+            state = words[0]
+        else:
+            raise ValueError('vm NAME on HOST, or halted, suspended, paused')
+        other = {}
+        if host or state != 'halted':
+            other[ha_lizard.STAMP] = self.pool.uuid
+        if options.get('ha', 'unset') != 'unset':
+            other['XenCenter.CustomFields.ha-lizard-enabled'] = options['ha']
+        sr = self.sr
+        if local:
+            sr = self.pool.new_sr('local-' + host.name, shared=False, host=host)
+        if state == 'paused':
+            host = self.host(self.world.order[0])
+        uuid = self.vms[name] = self.pool.new_vm(
+            name, host=host, state=state, memory=int(float(options.get('memory', 1)) * GIB),
+            order=int(options.get('order', 0)), start_delay=int(options.get('delay', 0)),
+            other_config=other, sr=sr)
+        if state == 'suspended':
+            self.pool.setup_db().set('vm', uuid, power_state='suspended')
+        self.world.names[uuid] = name
+
+    def do_appliance(self, name, *vms):
+        self.appliances[name] = self.pool.new_appliance(name, [self.vms[vm] for vm in vms])
+
+    def do_set(self, *words):
+        if words[0] in self.world.hosts:
+            host = self.world.hosts[words[0]]
+            host.files[ha_lizard.CONF] = host.files.get(ha_lizard.CONF, '') + '%s="%s"\n' % (
+                words[1], ' '.join(words[2:]))
+            return
+        if words[0] not in [row.name for row in ha_lizard.SETTINGS]:
+            raise ValueError('no such parameter')
+        self.witness_named = self.witness_named or words[0] == 'FENCE_HEURISTICS_IPS'
+        value = ' '.join(words[1:])
+        if words[0] == 'DISABLED_VAPPS':
+            value = '(%s)' % ':'.join([self.appliances.get(name, name)
+                                       for name in value.strip('()').split(':')])
+        self.other('HA_' + words[0], value)
+
+    def do_fence(self, method):
+        self.other('HA_FENCE_METHOD', method)
+        self.other('HA_FENCE_PASSWD', self.world.devices.password)
+        for name in self.world.order:
+            for one in method.split(':'):
+                self.world.hosts[name].files.update(self.world.devices.files(one))
+
+    def do_bmc(self, name, mode):
+        self.world.devices.mode(self.host(name).name, mode)
+
+    def do_swap_bmc(self, one, other):
+        self.world.devices.swap(one, other)
+
+    def do_witness(self, address, *names):
+        self.world.witnesses[address] = None
+        if names:
+            self.world.witnesses[address] = [self.host(name).name for name in names]
+        # Whoever names a witness means it, unless he sets the addresses himself.
+        if not self.witness_named:
+            self.other('HA_FENCE_HEURISTICS_IPS', ':'.join(sorted(self.world.witnesses)))
+
+    def do_ha(self, switch):
+        self.world.enabled = flag(switch)
+        self.do_field('pool', {True: 'true', False: 'false'}[self.world.enabled])
+
+    def do_xenserver_ha(self, switch):
+        self.pool.set_ha_enabled(flag(switch))
+
+    def do_field(self, what, *words):
+        key, text = 'XenCenter.CustomFields.ha-lizard-enabled', ' '.join(words)
+        if what == 'pool':
+            self.other(key, text)
+        else:
+            self.other(key, text, 'vm', self.vms[what])
+
+    # -- time and power -------------------------------------------------------
+
+    def do_run(self, seconds):
+        self.begin()
+        self.world.run(float(seconds))
+
+    def do_power(self, switch, name):
+        if flag(switch):
+            self.world.power_on(self.host(name).name)
+        else:
+            self.world.power_off(self.host(name).name)
+
+    def do_reboot(self, name):
+        self.world.reboot(self.host(name).name)
+
+    def do_clean_shutdown(self, name):
+        self.pool.clean_shutdown(self.host(name))
+        self.world.power_off(name)
+
+    # -- links ----------------------------------------------------------------
+
+    def do_cut(self, *names):
+        self.change_links(names, self.world.cut, 1)
+
+    def do_heal(self, *names):
+        self.change_links(names, self.world.heal, 0)
+
+    def change_links(self, names, change, cut):
+        if 'from' in names:
+            middle = list(names).index('from')
+            pairs = [(a, b) for a in names[:middle] for b in names[middle + 1:]]
+        else:
+            pairs = [(a, b) for a in names for b in self.world.order if a != b]
+            for name in names:
+                self.world.cut_off.pop(name, None)
+                if cut:
+                    self.world.cut_off[name] = 1
+        for a, b in pairs:
+            change(self.host(a).name, self.host(b).name)
+        self.world.links_changed()
+
+    def do_cut_oneway(self, one, to, other):
+        if to != 'to':
+            raise ValueError('cut-oneway HOST to HOST')
+        self.world.cut(self.host(one).name, self.host(other).name, one_way=True)
+        self.world.links_changed()
+
+    def do_icmp(self, switch, name):
+        self.host(name).icmp = flag(switch)
+
+    def do_storage(self, switch, name):
+        self.host(name).storage = flag(switch)
+
+    def do_sr(self, switch):
+        for name in self.world.order:
+            self.do_storage(switch, name)
+
+    # -- programs -------------------------------------------------------------
+
+    def do_xapi(self, what, name):
+        {'stop': self.pool.stop, 'start': self.pool.start, 'hang': self.pool.hang,
+         'restart': self.pool.restart}[what](self.host(name))
+
+    def do_xapi_version(self, version):
+        self.pool.version = version.lower()
+        self.pool.era = ['old', 'new'].index(self.pool.version)
+        self.pool.schema = xapi.schema_of(self.pool.era)
+
+    def do_latency(self, seconds):
+        self.world.costs.xe = float(seconds)
+
+    def do_address(self, name, address):
+        host = self.host(name)
+        host.address = address
+        self.pool.database().set('host', host.uuid, address=address)
+
+    def do_eject(self, name):
+        self.pool.eject(self.host(name))
+
+    def do_daemon(self, what, name):
+        host = self.host(name)
+        host.no_daemon = what == 'kill'
+        if what not in ('kill', 'start'):
+            raise ValueError('daemon kill or start')
+        if self.started and what == 'kill':
+            host.dom0.kill_daemon()
+        elif self.started and not host.watcher:
+            host.dom0.start_daemon()
+
+    def do_disk(self, what, name):
+        self.host(name).disk_full = {'full': True, 'ok': False}[what]
+
+    # -- the administrator ----------------------------------------------------
+
+    def do_maintenance(self, switch, name):
+        {True: self.pool.evacuate, False: self.pool.enable}[flag(switch)](self.host(name))
+
+    def do_shutdown(self, name):
+        self.pool.shutdown_vm(self.vms[name])
+
+    def do_guest_shutdown(self, name):
+        self.pool.guest_shutdown(self.vms[name])
+
+    def do_crash(self, name):
+        self.pool.crash_vm(self.vms[name])
+
+    def do_start(self, name):
+        self.pool.start_vm(self.vms[name])
+
+    def do_suspend(self, name):
+        self.pool.suspend_vm(self.vms[name])
+
+    def do_migrate(self, name, host):
+        self.pool.migrate_vm(self.vms[name], self.host(host))
+
+    def do_recover(self, name):
+        """As the operator does with scripts/recover_fenced_host."""
+        host = self.host(name)
+        notes = ha_lizard.Notes(host.dom0, host.dom0.read(ha_lizard.BOOT_ID).strip())
+        del notes['suspended']
+        notes.save()
+
+    def do_show(self):
+        for name, uuid in sorted(self.vms.items()):
+            where = self.world.where(uuid)
+            if where:
+                self.world.lines.append('%s on %s' % (name, ' '.join(where)))
+            else:
+                self.world.lines.append('%s %s' % (name, self.power_state(uuid)))
+        for name in sorted([host.name for host in self.pool.masters()]):
+            self.world.lines.append('master ' + name)
+
+    def power_state(self, uuid):
+        """Of a VM that runs nowhere: what is on disk, whatever xapi believes."""
+        state = self.pool.database().get('vm', uuid)['power_state']
+        return {'suspended': state}.get(state, 'halted')
+
+    def host(self, name):
+        return self.world.hosts[name]
+
+
+def split_options(words):
+    options = dict([word.split('=', 1) for word in words if '=' in word])
+    return [word for word in words if '=' not in word], options
+
+
+def flag(word):
+    return {'on': True, 'off': False}[word]
+
+
+def blocks(text):
+    """[(comments and commands, expected lines or None)] of a scenario."""
+    found = []
+    for block in text.strip('\n').split('\n\n'):
+        if '\n----' in '\n' + block:
+            commands, expected = ('\n' + block + '\n').split('\n----\n', 1)
+            found.append((commands.strip('\n').split('\n'), expected.splitlines()))
+        else:
+            found.append((block.split('\n'), None))
+    return found
+
+
+def replay(text):
+    """(the scenario as it should read, whether an invariant was violated)."""
+    story, out = Story(), []
+    try:
+        for commands, _ in blocks(text):
+            for line in commands:
+                story.play(line)
+            out.append('\n'.join(commands + ['----'] + story.lines()))
+    finally:
+        story.close()
+    return '\n\n'.join(out) + '\n', bool(story.world.violations)
+
+
+def play_quietly(text):
+    """(`!!` lines and what `show` printed, whether an invariant was violated)."""
+    story, out = Story(), []
+    try:
+        for commands, _ in blocks(text):
+            for line in commands:
+                story.play(line)
+                said = story.lines()
+                out.extend([each for each in said
+                            if each.startswith('!!') or line.strip() == 'show'])
+    finally:
+        story.close()
+    return out, bool(story.world.violations)

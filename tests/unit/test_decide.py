@@ -1,0 +1,897 @@
+"""Decisions are plain functions of plain data: so are their tests."""
+
+import base
+from ha_lizard import Fence, Host, Settings, StartVm, Unlock, View, Vm, decide
+
+ANSWERS = {'answers': True, 'silent': False, 'silence': 0}
+FAILING = {'answers': False, 'silent': False, 'silence': 8}
+SILENT = {'answers': False, 'silent': True, 'silence': 30}
+
+
+def member(name, state=None, **fields):
+    values = {'uuid': name, 'name': name, 'address': '10.0.0.' + name[1:],
+              'memory_total': 100, 'srs': ('sr',)}
+    values.update(state or ANSWERS)
+    values.update(fields)
+    return Host(**values)
+
+
+def vm(name, host='', power=None, **fields):
+    values = {'uuid': name, 'name': name, 'host': host, 'stamp': 'pool', 'memory': 10,
+              'power': power or {True: 'running', False: 'halted'}[host != ''],
+              'srs': ('sr',)}
+    values.update(fields)
+    return Vm(**values)
+
+
+class Case(base.TestCase):
+    """What `me` of a pool n1 (master), n2 (heir), n3 decides."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.hosts = [member('n1'), member('n2'), member('n3')]
+        self.vms, self.given, self.me = [], {}, 'n1'
+        self.settings = {'FENCE_METHOD': 'ILO'}
+        self.master = 'n1'
+
+    def set(self, name, state=None, **fields):
+        """Change what is known of a host."""
+        for host in self.hosts:
+            if host.name == name:
+                host.__dict__.update(state or {})
+                host.__dict__.update(fields)
+
+    def view(self):
+        by_name = dict([(host.name, host) for host in self.hosts])
+        values = {
+            'me': by_name.get(self.me), 'master': by_name.get(self.master),
+            'role': {True: 'master', False: 'slave'}[self.me == self.master],
+            'pool': 'pool', 'hosts': self.hosts, 'vms': self.vms, 'heir': 'n2',
+            'enabled': 'true', 'ready': True, 'storage': True, 'uptime': 1000,
+            'votes': len(self.hosts)}
+        values.update(self.given)
+        return View(**values)
+
+    def plan(self):
+        return decide(Settings([('pool', self.settings)]), self.view())
+
+    def check(self, why, *actions):
+        plan = self.plan()
+        self.assertEqual([plan.why] + [str(each) for each in plan.actions],
+                         [why] + list(actions))
+        return plan
+
+    def actions(self):
+        return [str(each) for each in self.plan().actions]
+
+
+class Standing(Case):
+    def test_nothing_before_the_pool_was_seen(self):
+        self.hosts, self.given = [], {'xapi': 'xe hangs'}
+        self.check('this host has not seen its pool yet (xe hangs)')
+
+    def test_nothing_in_a_pool_that_it_is_no_member_of(self):
+        self.me = 'n9'
+        self.check('this host is not a member of the pool that it knows')
+
+    def test_nothing_without_a_role(self):
+        self.given = {'role': 'broken'}
+        self.check('pool.conf says neither master nor slave: this host has no role')
+
+    def test_nothing_while_ha_is_off(self):
+        self.set('n3', SILENT)
+        self.given = {'enabled': 'false'}
+        self.check('HA is disabled')
+
+    def test_nothing_while_the_field_is_not_set(self):
+        self.given = {'enabled': None}
+        self.check('the HA field of the pool is not set: HA is off')
+
+    def test_nothing_while_the_field_is_nonsense_and_it_says_so(self):
+        self.given = {'enabled': 'yes'}
+        plan = self.check('HA is off: the pool field says yes, neither true nor false')
+        self.assertEqual(sorted(plan.warnings), ['pool-field'])
+
+    def test_no_warning_about_a_field_that_is_false(self):
+        self.given = {'enabled': 'false'}
+        self.assertEqual(self.plan().warnings, {})
+
+    def test_to_step_aside_for_xenserver_ha(self):
+        self.given = {'xenserver_ha': True}
+        plan = self.check('XenServer HA is on: this HA switches itself off', 'switch HA off')
+        self.assertEqual(sorted(plan.warnings), ['xenserver-ha'])
+
+    def test_that_only_the_master_writes_it(self):
+        self.me, self.given = 'n2', {'xenserver_ha': True}
+        self.check('XenServer HA is on: this HA switches itself off')
+
+    def test_that_it_is_not_written_without_xapi(self):
+        self.given = {'xenserver_ha': True, 'xapi': 'down'}
+        self.check('XenServer HA is on: this HA switches itself off')
+
+    def test_that_it_is_written_once_a_round(self):
+        self.given = {'xenserver_ha': True, 'tried': {'switch HA off': 'done'}}
+        self.check('XenServer HA is on: this HA switches itself off')
+
+
+class StartingUp(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.given = {'ready': False, 'uptime': 10}
+
+    def test_to_take_up_work_when_all_is_seen(self):
+        self.check('start-up is over', 'take up work')
+
+    def test_to_wait_for_xapi(self):
+        self.given['xapi'] = 'it is still starting'
+        self.check('starting up: xapi is not ready (it is still starting)')
+
+    def test_to_wait_for_a_known_master(self):
+        self.master = 'nobody'
+        self.given['role'] = 'slave'
+        self.check('starting up: the master is unknown')
+
+    def test_to_wait_for_a_majority_that_agrees(self):
+        self.given['votes'] = 1
+        self.check('starting up: too few members say that n1 is the master')
+
+    def test_that_half_of_the_members_is_not_enough(self):
+        self.hosts = self.hosts[:2]
+        self.set('n2', FAILING, seen=False)
+        self.given.update({'votes': 1, 'witness': True, 'uptime': 1000})
+        self.check('starting up: too few members say that n1 is the master')
+
+    def test_to_wait_for_the_absent(self):
+        self.set('n3', FAILING, seen=False)
+        self.check('starting up: waiting for n3 to answer for the first time')
+
+    def test_not_to_wait_for_ever(self):
+        self.set('n3', FAILING, seen=False)
+        self.given['uptime'] = 120
+        self.check('start-up is over', 'take up work')
+
+    def test_to_wait_longer_where_rounds_are_long(self):
+        self.set('n3', FAILING, seen=False)
+        self.settings['MONITOR_DELAY'] = '100'
+        self.given['uptime'] = 299
+        self.check('starting up: waiting for n3 to answer for the first time')
+
+
+class Suspended(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.me, self.given = 'n2', {'suspended': 'it was alone'}
+
+    def test_nothing_but_a_reminder(self):
+        self.set('n1', SILENT)
+        plan = self.check('HA is suspended on this host: it was alone')
+        self.assertEqual(sorted(plan.warnings), ['suspended'])
+
+    def test_to_resume_when_the_pool_is_whole(self):
+        self.given['followed'] = 30
+        self.check('the pool is whole again', 'lift the suspension of HA on this host')
+
+    def test_not_to_resume_too_early(self):
+        self.given['followed'] = 29
+        self.check('HA is suspended on this host: it was alone')
+
+    def test_not_to_resume_unless_it_is_wanted(self):
+        self.given['followed'] = 30
+        self.settings['SUSPEND_AUTO_CLEAR'] = '0'
+        self.check('HA is suspended on this host: it was alone')
+
+
+class SlaveDecides(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.me = 'n2'
+        self.given = {'age': 40}
+
+    def silent(self, **fields):
+        self.set('n1', SILENT, **fields)
+
+    def test_nothing_while_the_master_answers(self):
+        self.check('master n1 answers')
+
+    def test_nothing_while_the_master_is_unknown(self):
+        self.master, self.given['role'] = 'nobody', 'slave'
+        self.check('the master that pool.conf names is no known member')
+
+    def test_nothing_while_the_master_merely_fails(self):
+        self.set('n1', FAILING)
+        self.check('master n1 does not answer just now')
+
+    def test_nothing_to_a_master_whose_xapi_is_dead(self):
+        self.given['xapi'] = 'xe hangs'
+        self.check('master n1 is alive but its xapi gives no answer (xe hangs)')
+
+    def test_to_fence_a_silent_master(self):
+        self.silent()
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_to_promote_once_it_is_off(self):
+        self.silent(off='ILO')
+        self.check('master n1 is silent and off: taking over', 'become master')
+
+    def test_to_promote_once_a_round(self):
+        self.silent(off='ILO')
+        self.given['tried'] = {'become master': 'no'}
+        self.check('master n1 is silent and off: taking over')
+
+    def test_to_wait_for_a_fence_under_way(self):
+        self.silent()
+        self.given['busy'] = {Fence(host=self.hosts[0]): 3}
+        self.check('master n1 is silent: fencing it')
+
+    def test_not_to_promote_when_the_fence_failed(self):
+        self.silent(fence_failed='no BMC', fence_wait=15)
+        plan = self.check('master n1 is silent; not fencing it: no BMC')
+        self.assertEqual(sorted(plan.warnings), ['fence-n1'])
+
+    def test_to_fence_again_after_the_back_off(self):
+        self.silent(fence_failed='no BMC', fence_wait=0)
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_nothing_unless_it_is_the_heir(self):
+        self.silent()
+        self.given['heir'] = 'n3'
+        self.check('master n1 is silent; not taking over: '
+                   'this host is not the autopromote winner')
+
+    def test_nothing_when_promotion_is_off(self):
+        self.silent()
+        self.settings['PROMOTE_SLAVE'] = '0'
+        self.check('master n1 is silent; not taking over: PROMOTE_SLAVE=0')
+
+    def test_nothing_in_maintenance(self):
+        self.silent()
+        self.set('n2', enabled=False)
+        self.check('master n1 is silent; not taking over: this host is in maintenance')
+
+    def test_nothing_on_old_knowledge(self):
+        self.silent()
+        self.given['age'] = 30 + 61
+        self.check('master n1 is silent; not taking over: what this host knows '
+                   'of the pool was old when the master fell silent')
+
+    def test_that_knowledge_of_a_minute_is_fresh(self):
+        self.silent()
+        self.given['age'] = 30 + 60
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_that_long_rounds_make_older_knowledge_fresh(self):
+        self.silent()
+        self.settings['MONITOR_DELAY'] = '45'
+        self.given['age'] = 30 + 135
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_nothing_when_fencing_is_off(self):
+        self.silent()
+        self.settings['FENCE_ENABLED'] = '0'
+        self.check('master n1 is silent; not fencing it: FENCE_ENABLED=0')
+
+
+class SlaveInATie(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.me, self.hosts = 'n2', self.hosts[:2]
+        self.set('n1', SILENT, silence=42)
+        self.given = {'age': 40, 'witness': True}
+
+    def test_to_fence_with_the_witness(self):
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_to_let_the_masters_half_go_first(self):
+        self.set('n1', silence=41)
+        plan = self.check('master n1 is silent; exactly half of the members answer: '
+                          'the half of the master goes first')
+        self.assertEqual(plan.wait, 2)
+
+    def test_that_a_majority_does_not_wait(self):
+        self.hosts.append(member('n3'))
+        self.set('n1', silence=22)
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_to_suspend_without_the_witness(self):
+        self.given['witness'] = False
+        self.check('not taking over: master n1 is silent and exactly half of the members '
+                   'answer and the witness does not; suspending HA on this host',
+                   'suspend HA on this host')
+
+    def test_to_suspend_without_heuristics(self):
+        self.settings['FENCE_USE_IP_HEURISTICS'] = '0'
+        self.check('not taking over: master n1 is silent and exactly half of the members '
+                   'answer and FENCE_USE_IP_HEURISTICS=0; suspending HA on this host',
+                   'suspend HA on this host')
+
+    def test_to_reboot_where_managed_vms_run(self):
+        self.given['witness'] = False
+        self.vms = [vm('web', 'n2')]
+        self.assertEqual(self.actions(), ['suspend HA on this host and reboot it'])
+
+    def test_not_to_reboot_for_a_vm_that_is_not_managed(self):
+        self.given['witness'] = False
+        self.settings['GLOBAL_VM_HA'] = '0'
+        self.vms = [vm('web', 'n2'), vm('db', 'n1', field='true'),
+                    vm('old', 'n2', power='halted', field='true')]
+        self.assertEqual(self.actions(), ['suspend HA on this host'])
+
+    def test_not_to_suspend_for_a_switch_that_restarts(self):
+        self.given['witness'] = False
+        self.set('n1', silence=41)
+        plan = self.check('not taking over: master n1 is silent and exactly half of the '
+                          'members answer and the witness does not')
+        self.assertEqual(plan.wait, 2)
+
+    def test_that_without_quorum_required_it_acts(self):
+        self.given['witness'] = False
+        self.settings['FENCE_QUORUM_REQUIRED'] = '0'
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def test_to_suspend_in_a_minority(self):
+        self.hosts.extend([member('n3', SILENT), member('n4', SILENT), member('n5')])
+        self.check('not taking over: master n1 is silent and fewer than half of the 5 '
+                   'members answer; suspending HA on this host', 'suspend HA on this host')
+
+
+class SlaveStartsVms(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.me, self.settings['SLAVE_VM_STAT'] = 'n2', '1'
+        self.vms = [vm('web')]
+
+    def test_only_when_asked_to(self):
+        self.settings['SLAVE_VM_STAT'] = '0'
+        self.check('master n1 answers')
+
+    def test_what_is_down(self):
+        self.check('VMs are down', 'start web on n1')
+
+    def test_nothing_when_all_runs(self):
+        self.vms = [vm('web', 'n1')]
+        self.check('master n1 answers')
+
+    def test_nothing_without_quorum(self):
+        self.hosts.extend([member('n4', FAILING), member('n5', FAILING), member('n6', FAILING),
+                           member('n7', FAILING)])
+        self.check('not starting VMs: fewer than half of the 7 members answer')
+
+
+class MasterDecides(Case):
+    def test_nothing_when_all_is_well(self):
+        self.vms = [vm('web', 'n3')]
+        plan = self.check('all is well')
+        self.assertEqual((plan.warnings, plan.wait), ({}, 0))
+
+    def test_nothing_without_its_xapi(self):
+        self.given = {'xapi': 'xe hangs'}
+        self.check('xapi gives no answer (xe hangs)')
+
+    def test_nothing_when_the_database_names_another(self):
+        self.given = {'role': 'master'}
+        self.master = 'n2'
+        self.check('pool.conf says that this host is the master, '
+                   'the database says that it is n2')
+
+    def test_nothing_when_the_database_names_nobody_known(self):
+        self.given = {'role': 'master'}
+        self.master = 'nobody'
+        self.check('pool.conf says that this host is the master, '
+                   'the database says that it is nobody')
+
+    def test_to_fence_a_silent_slave(self):
+        self.set('n3', SILENT)
+        self.check('slave n3 is silent: fencing it', 'fence n3')
+
+    def test_nothing_to_a_slave_that_merely_fails(self):
+        self.set('n3', FAILING)
+        self.check('all is well')
+
+    def test_to_start_other_vms_while_it_fences(self):
+        self.set('n3', SILENT)
+        self.vms = [vm('web')]
+        self.given = {'busy': {Fence(host=self.hosts[2]): 1}}
+        self.check('slave n3 is silent: fencing it; VMs are down', 'start web on n1')
+
+    def test_to_fence_two_at_once(self):
+        self.hosts.extend([member('n4', SILENT), member('n5')])
+        self.set('n3', SILENT)
+        self.check('slave n3 is silent: fencing it; slave n4 is silent: fencing it',
+                   'fence n3', 'fence n4')
+
+    def test_that_a_failed_fence_is_a_warning(self):
+        self.set('n3', SILENT, fence_failed='no BMC', fence_wait=5)
+        plan = self.check('slave n3 is silent; not fencing it: no BMC')
+        self.assertEqual(plan.warnings, {
+            'fence-n3': 'slave n3 is silent; not fencing it: no BMC'})
+
+    def test_that_a_slave_that_is_off_is_no_warning(self):
+        self.set('n3', SILENT, off='ILO', unlocked=True, declared=True)
+        plan = self.check('slave n3 is off')
+        self.assertEqual(plan.warnings, {})
+
+    def test_nothing_in_a_minority(self):
+        self.set('n2', SILENT)
+        self.set('n3', SILENT)
+        self.vms = [vm('web')]
+        self.check('slave n2 is silent; not fencing it: fewer than half of the 3 members '
+                   'answer; slave n3 is silent; not fencing it: fewer than half of the 3 '
+                   'members answer; not acting: fewer than half of the 3 members answer')
+
+    def test_no_clean_up_in_a_minority(self):
+        self.set('n2', FAILING)
+        self.set('n3', SILENT, off='ILO')
+        self.vms = [vm('web', 'n3')]
+        self.check('slave n3 is off; not acting: fewer than half of the 3 members answer')
+
+    def test_in_a_tie_to_act_with_the_witness_at_once(self):
+        self.hosts = self.hosts[:2]
+        self.set('n2', SILENT, silence=22)
+        self.given = {'witness': True}
+        self.check('slave n2 is silent: fencing it', 'fence n2')
+
+    def test_in_a_tie_nothing_without_it(self):
+        self.hosts = self.hosts[:2]
+        self.set('n2', SILENT)
+        self.check('slave n2 is silent; not fencing it: exactly half of the members answer '
+                   'and the witness does not; not acting: exactly half of the members '
+                   'answer and the witness does not')
+
+    def test_to_warn_when_nobody_could_replace_it(self):
+        self.set('n2', enabled=False)
+        self.set('n3', enabled=False)
+        self.given = {'heir': 'none_available'}
+        plan = self.check('all is well')
+        self.assertEqual(sorted(plan.warnings), ['no-heir'])
+
+    def test_that_a_pool_of_one_needs_no_heir(self):
+        self.hosts, self.given = self.hosts[:1], {'heir': 'none_available'}
+        self.assertEqual(self.check('all is well').warnings, {})
+
+
+class MaintenanceAndAbsence(Case):
+    def test_that_a_host_in_maintenance_is_left_alone(self):
+        self.set('n3', SILENT, enabled=False)
+        self.check('slave n3 is silent; leaving it alone: '
+                   'it was in maintenance and runs no VM')
+
+    def test_that_its_vms_are_not(self):
+        self.set('n3', SILENT, enabled=False)
+        self.vms = [vm('web', 'n3')]
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_that_halted_vms_are_none(self):
+        self.set('n3', SILENT, enabled=False)
+        self.vms = [vm('web', 'n3', power='suspended'), vm('db', 'n2')]
+        self.check('slave n3 is silent; leaving it alone: '
+                   'it was in maintenance and runs no VM')
+
+    def test_that_an_absent_host_is_left_alone(self):
+        self.set('n3', SILENT, seen=False)
+        self.check('slave n3 is silent; leaving it alone: it has not answered since '
+                   'this host took up work and runs no VM')
+
+    def test_that_the_vms_of_an_absent_host_are_saved_by_a_majority(self):
+        self.set('n3', SILENT, seen=False)
+        self.vms = [vm('web', 'n3')]
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_that_two_hosts_cannot_tell_absent_from_cut_off(self):
+        self.hosts = self.hosts[:2]
+        self.set('n2', SILENT, seen=False)
+        self.vms = [vm('web', 'n2')]
+        self.given = {'witness': True, 'heir': 'none_available'}
+        self.check('slave n2 is silent; not fencing it: it has not answered since this '
+                   'host took up work')
+
+
+class Fencing(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.set('n3', SILENT)
+
+    def refused(self, why):
+        self.check('slave n3 is silent; not fencing it: ' + why)
+
+    def test_nothing_when_it_is_off(self):
+        self.settings['FENCE_ENABLED'] = '0'
+        self.refused('FENCE_ENABLED=0')
+
+    def test_nothing_with_an_action_that_starts(self):
+        self.settings['FENCE_ACTION'] = 'start'
+        self.refused('FENCE_ACTION=start switches nothing off')
+
+    def test_nothing_in_a_pool_that_is_too_small(self):
+        self.settings['FENCE_MIN_HOSTS'] = '4'
+        self.refused('the pool has fewer than 4 members (FENCE_MIN_HOSTS)')
+
+    def test_that_the_failed_host_counts_as_a_member(self):
+        self.settings['FENCE_MIN_HOSTS'] = '3'
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_that_pool_recovers_nothing_by_itself(self):
+        self.settings['FENCE_METHOD'] = 'POOL'
+        self.refused('POOL proves nothing and n3 has not promised to stop its VMs')
+
+    def test_that_a_failed_fence_waits(self):
+        self.set('n3', fence_failed='no BMC', fence_wait=1)
+        self.refused('no BMC')
+
+    def test_that_onfail_waits_for_the_isolated_host(self):
+        self.settings.update({'FENCE_METHOD': 'POOL', 'FENCE_HA_ONFAIL': '1'})
+        self.set('n3', silence=46)
+        self.refused('waiting 47 s from its last answer (FENCE_HA_ONFAIL=1): '
+                     'POOL proves nothing and n3 has not promised to stop its VMs')
+
+    def test_that_onfail_then_takes_it_for_dead(self):
+        self.settings.update({'FENCE_METHOD': 'POOL', 'FENCE_HA_ONFAIL': '1'})
+        self.set('n3', silence=47)
+        self.assertEqual(self.actions(),
+                         ['take n3 for dead without proof (FENCE_HA_ONFAIL=1)'])
+
+    def test_that_onfail_tries_the_device_first(self):
+        self.settings['FENCE_HA_ONFAIL'] = '1'
+        self.set('n3', silence=100)
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_that_onfail_obeys_the_quorum(self):
+        self.settings.update({'FENCE_METHOD': 'POOL', 'FENCE_HA_ONFAIL': '1'})
+        self.set('n2', FAILING)
+        self.set('n3', silence=100)
+        self.refused('fewer than half of the 3 members answer; not acting: fewer than '
+                     'half of the 3 members answer')
+
+
+class LoneHost(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.settings['FENCE_REBOOT_LONE_HOST'] = '1'
+        self.set('n2', SILENT)
+        self.set('n3', SILENT)
+
+    def test_to_reboot_once(self):
+        self.check('no other member answers: rebooting once (FENCE_REBOOT_LONE_HOST=1)',
+                   'reboot this host')
+
+    def test_not_to_reboot_again(self):
+        self.given = {'lonely': True}
+        self.assertEqual(self.actions(), [])
+
+    def test_not_to_reboot_unasked(self):
+        self.settings['FENCE_REBOOT_LONE_HOST'] = '0'
+        self.assertEqual(self.actions(), [])
+
+    def test_not_to_reboot_in_company(self):
+        self.set('n2', FAILING)
+        self.assertEqual(self.actions(), [])
+
+    def test_not_to_reboot_in_a_pool_of_two(self):
+        self.hosts = self.hosts[:2]
+        self.assertEqual(self.actions(), [])
+
+
+class Promoting(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.given = {'promoting': 40}
+
+    def test_to_wait_for_xapi(self):
+        self.given['xapi'] = 'refused'
+        self.assertEqual(self.check('waiting for xapi to come up as master').wait, 2)
+
+    def test_to_call_the_slaves(self):
+        self.set('n2', off='ILO', **SILENT)
+        plan = self.check('waiting for n3 to follow', 'tell the slaves who is master now')
+        self.assertEqual(plan.wait, 2)
+
+    def test_to_wait_for_them(self):
+        self.set('n2', follows=True)
+        self.given['recovered'] = 60
+        self.assertEqual(self.check('waiting for n3 to follow').wait, 2)
+
+    def test_to_call_them_again(self):
+        self.set('n2', follows=True)
+        self.given['recovered'] = 61
+        self.check('waiting for n3 to follow', 'tell the slaves who is master now')
+
+    def test_to_take_charge_when_they_follow(self):
+        self.set('n2', follows=True)
+        self.set('n3', follows=True)
+        self.check('promotion is complete', 'take charge of the pool')
+
+    def test_not_to_wait_for_ever(self):
+        self.given['promoting'] = 301
+        self.check('promotion is complete', 'take charge of the pool')
+
+
+class CleaningUp(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.set('n3', SILENT, off='ILO')
+        self.vms = [vm('web', 'n3'), vm('db', 'n3', power='paused'), vm('mail', 'n2'),
+                    vm('old', 'n3', power='suspended'), vm('new')]
+
+    def test_power_states_first_and_nothing_started_meanwhile(self):
+        self.check('slave n3 is off; cleaning up',
+                   'reset the power state of web', 'reset the power state of db')
+
+    def test_then_locks(self):
+        self.vms = [vm('web')]
+        self.check('slave n3 is off; cleaning up', 'clear the storage locks of n3')
+
+    def test_nothing_is_started_while_locks_are_cleared(self):
+        self.vms = [vm('web')]
+        self.given = {'busy': {Unlock(host=self.hosts[2]): 1}}
+        self.check('slave n3 is off; cleaning up')
+
+    def test_then_xapi_is_told_while_vms_start(self):
+        self.set('n3', unlocked=True)
+        self.vms = [vm('web')]
+        self.check('slave n3 is off; VMs are down', 'tell xapi that n3 is dead',
+                   'start web on n1')
+
+    def test_that_locks_that_cannot_be_cleared_hold_nobody(self):
+        self.vms = [vm('web')]
+        self.given = {'tried': {'clear the storage locks of n3': 'no'}}
+        self.check('slave n3 is off; VMs are down', 'start web on n1')
+
+    def test_then_nothing(self):
+        self.set('n3', unlocked=True, declared=True)
+        self.vms = []
+        self.check('slave n3 is off')
+
+    def test_to_forget_it_when_asked_to(self):
+        self.set('n3', unlocked=True, declared=True)
+        self.vms, self.settings['FENCE_HOST_FORGET'] = [], '1'
+        self.check('slave n3 is off', 'forget n3 (FENCE_HOST_FORGET=1)')
+
+    def test_to_switch_it_on_again_last_of_all(self):
+        self.settings['FENCE_ACTION'] = 'reset'
+        self.set('n3', unlocked=True, declared=True)
+        self.vms = []
+        self.check('slave n3 is off', 'switch n3 on again')
+
+    def test_not_to_switch_it_on_while_vms_start(self):
+        self.settings['FENCE_ACTION'] = 'reset'
+        self.set('n3', unlocked=True, declared=True)
+        self.vms = [vm('web')]
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_not_to_switch_it_on_twice_or_too_early(self):
+        self.settings['FENCE_ACTION'], self.vms = 'reset', []
+        self.set('n3', unlocked=True, declared=True, restarted=True)
+        self.check('slave n3 is off')
+        self.set('n3', restarted=False, declared=False)
+        self.given = {'tried': {'tell xapi that n3 is dead': 'no'}}
+        self.check('slave n3 is off')
+
+    def test_that_sixteen_are_reset_at_a_time(self):
+        self.vms = [vm('vm%02d' % number, 'n3') for number in range(20)]
+        self.assertEqual(len(self.actions()), 16)
+
+
+class Chores(Case):
+    def test_to_name_an_heir(self):
+        self.given = {'heir': ''}
+        self.check('all is well', 'name n2 as the one to replace this master')
+
+    def test_to_keep_the_heir_while_it_is_fit(self):
+        self.given = {'heir': 'n3'}
+        self.check('all is well')
+
+    def test_to_replace_an_heir_that_is_unfit(self):
+        for unfit in ({'enabled': False}, FAILING, {'off': 'ILO', 'unlocked': True,
+                                                    'declared': True}):
+            self.setUp()
+            self.set('n2', **unfit)
+            self.check('all is well', 'name n3 as the one to replace this master')
+
+    def test_to_say_that_there_is_none(self):
+        self.hosts = self.hosts[:1]
+        self.check('all is well', 'name nobody as the one to replace this master')
+
+    def test_to_stamp_what_runs(self):
+        self.vms = [vm('web', 'n2', stamp=''), vm('db', 'n2'), vm('old', stamp=''),
+                    vm('moving', 'n3', stamp='', busy=True)]
+        self.check('all is well', 'note that web runs in this pool')
+
+    def test_to_stamp_twenty_at_a_time(self):
+        self.vms = [vm('vm%02d' % number, 'n2', stamp='') for number in range(30)]
+        self.assertEqual(len(self.actions()), 20)
+
+    def test_to_refresh_the_slaves(self):
+        self.given = {'sync': True}
+        self.check('all is well', 'refresh the databases of the slaves')
+
+    def test_that_work_comes_before_chores(self):
+        self.given, self.vms = {'sync': True}, [vm('web')]
+        self.check('VMs are down', 'start web on n1')
+
+
+class Starting(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.vms = [vm('web')]
+
+    def stays(self, why='all is well', **fields):
+        self.vms = [vm('web', **fields)]
+        self.check(why)
+
+    def test_what_is_halted(self):
+        self.check('VMs are down', 'start web on n1')
+
+    def test_nothing_that_is_suspended_paused_or_unknown(self):
+        self.stays(power='suspended')
+        self.stays(power='paused')
+        self.stays(power='unknown')
+
+    def test_nothing_that_xapi_is_at_work_on(self):
+        self.stays(busy=True)
+
+    def test_nothing_that_never_ran_in_this_pool(self):
+        self.stays(stamp='')
+        self.stays(stamp='another pool')
+
+    def test_nothing_that_just_failed_but_it_says_so(self):
+        self.vms = [vm('web', wait=5, error='no memory')]
+        plan = self.check('all is well')
+        self.assertEqual(plan.warnings, {
+            'vm-start-web': 'VM web (web) does not start: no memory'})
+
+    def test_that_a_running_vm_is_no_warning(self):
+        self.vms = [vm('web', 'n1', wait=5, error='no memory')]
+        self.assertEqual(self.plan().warnings, {})
+
+    def test_nothing_twice(self):
+        self.given = {'tried': {'start web': 'failed'}}
+        self.check('all is well')
+        self.given = {'busy': {StartVm(vm=self.vms[0], host=self.hosts[0]): 1}}
+        self.check('all is well')
+
+    def test_only_marked_vms_where_each_is_chosen(self):
+        self.settings['GLOBAL_VM_HA'] = '0'
+        for field in ('', 'false', 'TRUE'):
+            self.stays(field=field)
+        self.vms = [vm('web', field='true')]
+        self.check('VMs are down', 'start web on n1')
+
+    def test_all_where_none_is_chosen(self):
+        self.vms = [vm('web', field='false')]
+        self.check('VMs are down', 'start web on n1')
+
+    def test_that_nonsense_in_a_field_is_a_warning(self):
+        self.settings['GLOBAL_VM_HA'] = '0'
+        self.vms = [vm('web', field='ja'), vm('a', field='true', host='n1'),
+                    vm('b', field='false'), vm('c')]
+        self.assertEqual(sorted(self.plan().warnings), ['vm-field-web'])
+
+    def test_that_it_is_none_where_the_field_does_not_matter(self):
+        self.vms = [vm('web', 'n1', field='ja')]
+        self.assertEqual(self.plan().warnings, {})
+        self.settings.update({'GLOBAL_VM_HA': '0', 'OP_MODE': '1'})
+        self.assertEqual(self.plan().warnings, {})
+
+    def test_only_members_of_appliances_in_mode_1(self):
+        self.settings['OP_MODE'] = '1'
+        self.stays()
+        self.vms = [vm('web', appliance='shop')]
+        self.check('VMs are down', 'start web on n1')
+
+    def test_nothing_of_a_disabled_appliance(self):
+        uuid = '11111111-2222-3333-4444-555555555555'
+        self.settings.update({'OP_MODE': '1', 'DISABLED_VAPPS': '(%s)' % uuid})
+        self.stays(appliance=uuid)
+
+    def test_nothing_on_a_promoted_master_without_slave_ha(self):
+        self.given, self.settings['SLAVE_HA'] = {'promoted': True}, '0'
+        self.check('not starting VMs: SLAVE_HA=0 on a promoted master')
+
+    def test_that_slave_ha_concerns_promoted_masters_alone(self):
+        self.settings['SLAVE_HA'] = '0'
+        self.check('VMs are down', 'start web on n1')
+
+    def test_that_a_promoted_master_starts_vms(self):
+        self.given = {'promoted': True}
+        self.check('VMs are down', 'start web on n1')
+
+    def test_to_look_at_the_storage_first(self):
+        self.given = {'storage': False}
+        self.check('VMs are down', 'look up which host has which storage')
+
+    def test_nothing_when_the_storage_is_unknown(self):
+        self.given = {'storage': False,
+                      'tried': {'look up which host has which storage': 'no'}}
+        self.check('VMs are down')
+
+    def test_at_most_start_parallel(self):
+        self.vms = [vm('vm%d' % number) for number in range(6)]
+        self.assertEqual(len(self.actions()), 4)
+        self.given = {'busy': {StartVm(vm=self.vms[5], host=self.hosts[0]): 1}}
+        self.assertEqual(len(self.actions()), 3)
+        self.settings['START_PARALLEL'] = '1'
+        self.assertEqual(self.actions(), [])
+
+    def test_in_their_order(self):
+        self.vms = [vm('a', order=2), vm('b', order=1), vm('c', order=1), vm('d', order=3)]
+        self.assertEqual(self.actions(), ['start b on n1', 'start c on n2'])
+
+    def test_that_later_orders_wait_for_a_start_under_way(self):
+        self.vms = [vm('a', order=2)]
+        self.given = {'busy': {StartVm(vm=vm('b', order=1), host=self.hosts[0]): 119}}
+        self.assertEqual(self.actions(), [])
+
+    def test_that_a_start_that_hangs_holds_nobody(self):
+        self.vms = [vm('a', order=2)]
+        self.given = {'busy': {StartVm(vm=vm('b', order=1), host=self.hosts[0]): 120}}
+        self.assertEqual(self.actions(), ['start a on n2'])
+
+    def test_that_a_start_delay_is_patience(self):
+        self.vms = [vm('a', order=2)]
+        slow = vm('b', order=1, delay=60)
+        self.given = {'busy': {StartVm(vm=slow, host=self.hosts[0]): 239}}
+        self.assertEqual(self.actions(), [])
+
+    def test_that_a_vm_without_a_place_holds_nobody(self):
+        self.vms = [vm('big', order=1, memory=1000), vm('a', order=2)]
+        self.check('VMs are down; no host can run big: n1 has too little memory; '
+                   'n2 has too little memory; n3 has too little memory', 'start a on n1')
+
+
+class Placing(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.vms = [vm('web')]
+
+    def test_on_the_host_it_prefers(self):
+        self.vms = [vm('web', affinity='n3'), vm('big', 'n3', memory=50)]
+        self.assertEqual(self.actions(), ['start web on n3'])
+
+    def test_on_the_emptiest_host(self):
+        self.vms += [vm('a', 'n1'), vm('b', 'n2', power='paused'), vm('c', power='suspended')]
+        self.assertEqual(self.actions(), ['start web on n3'])
+
+    def test_spread(self):
+        self.vms = [vm('a'), vm('b'), vm('c')]
+        self.assertEqual(self.actions(), ['start a on n1', 'start b on n2', 'start c on n3'])
+
+    def test_that_starts_under_way_take_memory(self):
+        self.given = {'busy': {StartVm(vm=vm('b', memory=95), host=self.hosts[0]): 1}}
+        self.assertEqual(self.actions(), ['start web on n2'])
+
+    def test_that_the_host_itself_needs_memory(self):
+        self.set('n1', memory_overhead=5)
+        self.assertEqual(self.actions(), ['start web on n2'])
+
+    def test_that_all_of_the_memory_may_be_used(self):
+        self.vms = [vm('web', memory=100)]
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def unfit(self, why, **fields):
+        self.set('n1', memory_total=200, **fields)
+        self.assertEqual(self.actions(), ['start web on n2'])
+        for name in ('n2', 'n3'):
+            self.set(name, enabled=False)
+        self.given = {'heir': 'none_available'}
+        self.check('VMs are down; no host can run web: n1 %s; n2 is disabled; '
+                   'n3 is disabled' % why)
+
+    def test_not_on_a_disabled_host(self):
+        self.unfit('is disabled', enabled=False)
+
+    def test_not_on_a_host_that_xapi_would_refuse(self):
+        self.unfit('is not live for xapi', live=False)
+
+    def test_not_without_the_storage(self):
+        self.unfit('lacks SR sr', srs=())
+
+    def test_not_on_a_host_that_does_not_answer(self):
+        self.set('n2', FAILING, memory_total=200)
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_not_on_a_host_that_is_off(self):
+        self.set('n2', off='ILO', unlocked=True, declared=True, memory_total=200)
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+
+if __name__ == '__main__':
+    base.main()
