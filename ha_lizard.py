@@ -587,9 +587,9 @@ class Setting(object):
 # The defaults are those of `ha-cfg get` in the manual.  Where the manual says
 # two things, this is why one was taken:
 #   XE_TIMEOUT 10      5 in a sentence, 10 in the sample and all three examples;
-#                      a busy xapi needs more than 5 s for its largest answers
-#   SMTP_SERVER        127.0.0.1 as in the chapter on mail: `localhost` may be ::1,
-#                      where the old local relays do not listen
+#                      a call killed too early costs more than 5 s of patience
+#   SMTP_SERVER        127.0.0.1 as in the chapter on mail: `localhost` may be ::1
+#                      and needs a resolver, 127.0.0.1 needs nothing
 #   SMTP_USER, _PASS   empty as in the chapter on mail; the `localhost` of the
 #                      sample would ask a relay without login to log in
 #   MAIL_SUBJECT       as in the examples; only the sample has a space in it, and
@@ -1116,6 +1116,7 @@ class Plan(object):
 # Pure.  A function named *_objection returns the reason not to do a thing, or
 # None.  Safety rules (A..) and rulings (R-..) are named where they bite.
 
+PROBE_TIMEOUT = 2       # seconds after which an unanswered probe has failed
 LAST_LOOK = 1           # seconds for the probe right before a fatal step: A13
 GUARD = 5               # seconds for clocks that do not run alike: A4
 BOOT_GRACE = 120        # seconds in which absent members may still boot: A10
@@ -2242,7 +2243,7 @@ class Dom0(object):
 
     def read(self, path, default=None):
         """The text of a file, or `default` if it cannot be read."""
-        if not OWN_PROC.match(path):
+        if not OWN_PROC.match(os.path.normpath(path)):
             path = self.path(path)
         return read_file(path, default)
 
@@ -3800,7 +3801,7 @@ class Attempt(object):
     def command(self):
         answer = self.agent.power_off()
         self.commanded = self.commanded or answer.reached
-        self.taken = self.taken or answer.taken
+        self.taken = answer.taken
         return self.noted(answer)
 
     def is_stopped(self):
@@ -4012,7 +4013,7 @@ class Agent(object):
     def objection(self):
         """Why it cannot be tried on this host, or None."""
         if not HOST_UUID.match(self.host.uuid.lower()):
-            return '%s has no usable uuid' % (self.host.name or 'the host')
+            return '%s has no usable uuid' % self.host.name
         if not self.settings.fence_passwd:
             return 'FENCE_PASSWD is empty'
         text = self.dom0.read(self.file('hosts'))
@@ -4022,8 +4023,8 @@ class Agent(object):
         return why or self.device_objection()
 
     def device_objection(self):
-        address = numeric(self.device.address) or self.device.address
-        if address == (numeric(self.host.address) or self.host.address):
+        own = numeric(self.host.address)
+        if own is not None and numeric(self.device.address) == own:
             return '%s.hosts line %d has the address of %s itself, not of its device' % (
                 self.name, self.device.line, self.host.name)
 
@@ -4424,7 +4425,7 @@ class CustomAgent(Agent):
         if not METHOD_NAME.match(self.name):
             return 'this is no name of a method'
         if not HOST_UUID.match(self.host.uuid.lower()):
-            return '%s has no usable uuid' % (self.host.name or 'the host')
+            return '%s has no usable uuid' % self.host.name
         if self.text is None:
             return 'there is no such method and no %s%s' % (
                 self.file('sh'), meant_by(self.name))

@@ -133,7 +133,7 @@ class Story(object):
         """A key of other-config: as the story begins, or later by `xe`."""
         uuid = uuid or self.pool.uuid
         if self.started and self.pool.master():
-            self.pool.set_other_config(kind, uuid, key, value)
+            self.pool.set_config(kind, uuid, key, value)
             return
         database = self.pool.setup_db()
         pairs = xapi.map_with(database.get(kind, uuid)['other_config'], key, value)
@@ -271,7 +271,7 @@ class Story(object):
         self.host(name).icmp = flag(switch)
 
     def do_storage(self, switch, name):
-        self.host(name).storage = flag(switch)
+        self.pool.set_storage(self.host(name), flag(switch))
 
     def do_sr(self, switch):
         for name in self.world.order:
@@ -284,17 +284,13 @@ class Story(object):
          'restart': self.pool.restart}[what](self.host(name))
 
     def do_xapi_version(self, version):
-        self.pool.version = version.lower()
-        self.pool.era = ['old', 'new'].index(self.pool.version)
-        self.pool.schema = xapi.schema_of(self.pool.era)
+        self.pool.set_version(version.lower())
 
     def do_latency(self, seconds):
         self.world.costs.xe = float(seconds)
 
     def do_address(self, name, address):
-        host = self.host(name)
-        host.address = address
-        self.pool.database().set('host', host.uuid, address=address)
+        self.pool.set_address(self.host(name), address)
 
     def do_eject(self, name):
         self.pool.eject(self.host(name))
@@ -315,7 +311,7 @@ class Story(object):
     # -- the administrator ----------------------------------------------------
 
     def do_maintenance(self, switch, name):
-        {True: self.pool.evacuate, False: self.pool.enable}[flag(switch)](self.host(name))
+        self.pool.maintenance(self.host(name), flag(switch))
 
     def do_shutdown(self, name):
         self.pool.shutdown_vm(self.vms[name])

@@ -33,7 +33,7 @@ DOM0_MEMORY = GIB
 POOL_CONF = '/etc/xensource/pool.conf'
 NULL = '<not in database>'
 NEVER = '19700101T00:00:00Z'
-EPOCH = 1767225600                  # 2026-01-01, when virtual time begins
+EPOCH = 1764000000                  # when virtual time begins, as Dom0.wall() has it
 
 HEARTBEAT = 30.0                    # of a slave, and of the master's collector: 9.2
 ASSUMED_DEAD = 600.0                # without a heartbeat: 9.2
@@ -2519,6 +2519,9 @@ class XapiProcess(object):
         db.set('host', self.host.uuid, enabled=True)
         self.settled = True
         self.changes.open()
+        if self.booted and map_get(db.pool()['other_config'], 'auto_poweron') == 'true':
+            self.booted = False
+            self.pool.auto_start(self.host)
 
     def clear_own_locks(self, db):
         """sm does this when a booted host attaches its storage."""
@@ -2704,6 +2707,7 @@ class Pool(object):
             process.role = 'slave:' + self.hosts[0].address
             self.add_host(self.setup_db(), host, memory)
             self.plug_shared(host)
+            process.database = self.database().copy()
         host.files[POOL_CONF] = process.role
         self.hosts[0].xapi.heard[host.uuid] = self.world.now
         return host
@@ -3156,6 +3160,11 @@ class Pool(object):
         call = Call(self, master, ['xe'] + list(words), done, '')
         self.connect(call, {}, list(words))
         return call
+
+    def auto_start(self, host):
+        """The init script of a booted host, whatever comes of it; 9.3."""
+        self.xe(host, ['xe', 'vm-start', 'other-config:auto_poweron=true', 'power-state=halted', '--multiple'],
+                lambda status, out, err: None)
 
     def start_vm(self, vm, host=None):
         if host is None:

@@ -994,6 +994,9 @@ class Simulated(base.TestCase):
             self.assertEqual(verdict.result, 'failed')
             self.assertIn('it refused the user or the password', verdict.why)
             self.assertEqual(len(self.dom0.calls), 1)
+            state, why = ha_lizard.state_of(self.dom0, self.given, host())
+            self.assertEqual(state, 'unknown')
+            self.assertIn('it refused the user or the password', why)
 
     def test_an_agent_without_status(self):
         verdict = self.prove('CUSTOM', status=False)

@@ -440,20 +440,20 @@ class Layers(SettingsCase):
         settings = both({'XAPI_COUNT': '3'}, {'XAPI_COUNT': 'many'})
         self.assertEqual((3, 'pool'), (settings.xapi_count,
                                        settings.origin('XAPI_COUNT')))
-        self.assertEqual(['XAPI_COUNT on this host must be a whole number from 1 to 100, '
-                          'not "many"; keeping 3'], settings.problems)
+        self.assertEqual(['XAPI_COUNT on this host must be a whole number from 1 to '
+                          '100, not "many"; keeping 3'], settings.problems)
 
     def test_a_bad_value_leaves_the_default(self):
         settings = pool(XAPI_COUNT='many')
         self.assertEqual(2, settings.xapi_count)
-        self.assertEqual(['XAPI_COUNT in the pool must be a whole number from 1 to 100, '
-                          'not "many"; keeping 2'], settings.problems)
+        self.assertEqual(['XAPI_COUNT in the pool must be a whole number from 1 to '
+                          '100, not "many"; keeping 2'], settings.problems)
 
     def test_an_empty_value_is_bad_where_empty_is_not_allowed(self):
         for stored in ('', ' ""', '" "'):
             self.assertEqual([
-                'XAPI_COUNT in the pool must be a whole number from 1 to 100, not empty; '
-                'keeping 2'], pool(XAPI_COUNT=stored).problems)
+                'XAPI_COUNT in the pool must be a whole number from 1 to '
+                '100, not empty; keeping 2'], pool(XAPI_COUNT=stored).problems)
 
     def test_a_bad_value_keeps_the_last_valid_one(self):
         settings = pool(XAPI_COUNT='7')
@@ -468,7 +468,8 @@ class Layers(SettingsCase):
 
     def test_an_empty_one_can_be_the_last_valid_one(self):
         before = both({'FENCE_IPADDRESS': '10.0.0.1'}, {'FENCE_IPADDRESS': ''})
-        settings = both({'FENCE_IPADDRESS': '10.0.0.1'}, {'FENCE_IPADDRESS': 'a b'}, before)
+        settings = both({'FENCE_IPADDRESS': '10.0.0.1'}, {'FENCE_IPADDRESS': 'a b'},
+                        before)
         self.assertEqual('', settings.fence_ipaddress)
         self.assertTrue(settings.problems[0].endswith('; keeping it empty'))
 
@@ -498,8 +499,8 @@ class Layers(SettingsCase):
         self.assertEqual(settings.problems, settings.new_problems)
         settings = pool(settings, XAPI_COUNT='many', NOPE='1', XAPI_DELAY='x')
         self.assertEqual(3, len(settings.problems))
-        self.assertEqual(['XAPI_DELAY in the pool must be a whole number from 1 to 300, '
-                          'not "x"; keeping 10'], settings.new_problems)
+        self.assertEqual(['XAPI_DELAY in the pool must be a whole number from 1 to '
+                          '300, not "x"; keeping 10'], settings.new_problems)
 
     def test_valid_layers_can_be_kept_and_read_again(self):
         given = {'XAPI_COUNT': '3', 'XAPI_DELAY': 'x', 'NOPE': '1', 'SMTP_PORT': '"26"'}
@@ -555,7 +556,8 @@ class Layers(SettingsCase):
     def test_secrets_are_never_in_a_problem(self):
         before = pool(FENCE_PASSWD='old-secret', SMTP_PASS='old-secret', SMTP_USER='u')
         secret = 'new-secret\n!'
-        settings = pool(before, FENCE_PASSWD=secret, SMTP_PASS=secret * 200, SMTP_USER='u')
+        settings = pool(before, FENCE_PASSWD=secret, SMTP_PASS=secret * 200,
+                        SMTP_USER='u')
         self.assertEqual('old-secret', settings.fence_passwd)
         self.assertEqual([
             'FENCE_PASSWD in the pool must be one line of at most 1000 characters, not '
@@ -586,7 +588,8 @@ class Relations(SettingsCase):
                              getattr(pool(**given), name.lower()))
 
     def test_are_explained(self):
-        self.only('PROMOTE_SLAVE=1 does nothing with FENCE_ENABLED=0', FENCE_ENABLED='0')
+        self.only('PROMOTE_SLAVE=1 does nothing with FENCE_ENABLED=0',
+                  FENCE_ENABLED='0')
         self.only('FENCE_ACTION=start', FENCE_ACTION='start')
         self.only('FENCE_USE_IP_HEURISTICS=1 does nothing', FENCE_HEURISTICS_IPS='()')
         self.only('FENCE_METHOD=XVM needs FENCE_IPADDRESS', FENCE_METHOD='ILO:XVM')
@@ -598,7 +601,8 @@ class Relations(SettingsCase):
                   MONITOR_MAX_STARTS='10', MONITOR_SCANRATE='1')
 
     def test_are_silent_where_there_is_nothing_to_say(self):
-        for given in ({'FENCE_ENABLED': '0', 'PROMOTE_SLAVE': '0', 'FENCE_METHOD': 'XVM',
+        for given in ({'FENCE_ENABLED': '0', 'PROMOTE_SLAVE': '0',
+                       'FENCE_METHOD': 'XVM',
                        'FENCE_ACTION': 'start'},
                       {'FENCE_HEURISTICS_IPS': '', 'FENCE_USE_IP_HEURISTICS': '0'},
                       {'FENCE_METHOD': 'XVM', 'FENCE_IPADDRESS': '10.0.0.1'},
@@ -627,7 +631,8 @@ class Shell(SettingsCase):
         for line, value in (
                 ('A=1', '1'), ('A=', ''), ('  A=1  ', '1'), ('A=1\r', '1'),
                 ('export A=1', '1'), ('export\t A=1', '1'), ('A="x y"', 'x y'),
-                ("A='x y'", 'x y'), ('A=""', ''), ("A=''", ''), ('A=x"y z"\'w v\'', 'xy zw v'),
+                ("A='x y'", 'x y'), ('A=""', ''), ("A=''", ''),
+                ('A=x"y z"\'w v\'', 'xy zw v'),
                 ('A="a\\"b\\\\c\\$d\\`e\\f"', 'a"b\\c$d`e\\f'), ("A='a\\b'", 'a\\b'),
                 ('A=a\\ b\\"', 'a b"'), ('A=" x "', ' x '), ('A=\'"x"\'', '"x"'),
                 ('A=\'"\\$"\'', '"\\$"'), ('A="\'x\'"', "'x'"), ('A="it\'s"', "it's"),
@@ -636,20 +641,25 @@ class Shell(SettingsCase):
 
     def test_comments(self):
         for line, value in (
-                ('A=1 # x', '1'), ('A=1\t#x', '1'), ('A= # x', ''), ('A="x" # "y"', 'x'),
+                ('A=1 # x', '1'), ('A=1\t#x', '1'), ('A= # x', ''),
+                ('A="x" # "y"', 'x'),
                 ('A=x#y', 'x#y'), ('A=#x', '#x'), ('A="x # y"', 'x # y'),
-                ('#!/bin/bash\n# x\n  # y\nA=1', '1'), ('A=1;', '1'), ('A=1 ; # x', '1'),
+                ('#!/bin/bash\n# x\n  # y\nA=1', '1'), ('A=1;', '1'),
+                ('A=1 ; # x', '1'),
                 ('A=1;#x', '1'), ('A=\'x\'; ', 'x'), ('A=x\\#y', 'x#y')):
             self.reads(line, value)
 
     def test_lists(self):
         for line, value in (('A=()', '()'), ('A=( )', '( )'), ('A=(a:b) # x', '(a:b)'),
-                            ('A=(a b)', '(a b)'), ('A="(a b)"', '(a b)'), ('A=(a);', '(a)')):
+                            ('A=(a b)', '(a b)'), ('A="(a b)"', '(a b)'),
+                            ('A=(a);', '(a)')):
             self.reads(line, value)
 
     def test_nothing_is_run_or_expanded(self):
-        for text in ('$(reboot)', '$(reboot now)', '`reboot`', '`reboot now`', '$HOSTNAME',
-                     '${HOSTNAME}', '$HOME', '$', '$$', '~', '*', 'a&b', 'a|b', 'a>b', '!x'):
+        for text in ('$(reboot)', '$(reboot now)', '`reboot`', '`reboot now`',
+                     '$HOSTNAME',
+                     '${HOSTNAME}', '$HOME', '$', '$$', '~', '*', 'a&b', 'a|b', 'a>b',
+                     '!x'):
             self.reads('A=' + text, text)
             self.reads('A="%s"' % text, text)
             self.reads("A='%s'" % text, text)
@@ -661,11 +671,13 @@ class Shell(SettingsCase):
                      'A=$(a $(b))', 'A=1 ;; x'):
             self.cannot_read(line)
         for line in ('A = 1', 'A', '=1', 'A B=1', '1A=2', 'A-B=1', 'A+=1', 'source x',
-                     'if [ "$A" = 1 ]; then', '\xff\xfe', '\x00=1', '"A"=1', 'exportA B=1'):
+                     'if [ "$A" = 1 ]; then', '\xff\xfe', '\x00=1', '"A"=1',
+                     'exportA B=1'):
             self.cannot_read(line, 'is not NAME=value')
 
     def test_the_text_of_a_line_is_never_repeated(self):
-        for line in ('FENCE_PASSWD=hunter2 hunter2', 'FENCE_PASSWD = hunter2', 'hunter2',
+        for line in ('FENCE_PASSWD=hunter2 hunter2', 'FENCE_PASSWD = hunter2',
+                     'hunter2',
                      'FENCE_PASSWD="hunter2', 'x hunter2=1'):
             self.assertNotIn('hunter2', repr(parse_conf(line)[1]))
 
@@ -735,7 +747,7 @@ class Fixtures(SettingsCase):
 
     def other_config(self):
         lines = fixture('other-config-2.x.txt').splitlines()
-        return dict([line.split(': ', 1) for line in lines])
+        return dict([line.split('=', 1) for line in lines])
 
     def test_the_pool_of_2x(self):
         given = pool_settings(self.other_config())
@@ -770,7 +782,8 @@ class Fixtures(SettingsCase):
             'mail_subject': 'HA: "$HOSTNAME" $(reboot) `id`', 'fence_method': ['ILO'],
             'mail_to': ['bob@example.com', 'root'], 'fence_passwd': 'p wd$#x',
             'fence_heuristics_ips': ['10.0.0.1', 'fe80::1'],
-            'metrics_dir': '/var/lib/node exporter', 'smtp_port': 587}), typed(settings))
+            'metrics_dir': '/var/lib/node exporter', 'smtp_port': 587}),
+            typed(settings))
         self.assertFalse(settings.wants_log('fence_host'))
         self.assertTrue(settings.wants_log('write_pool_state'))
         self.assertTrue(settings.wants_mail('fence_host'))
@@ -779,8 +792,8 @@ class Fixtures(SettingsCase):
             'LOG_nonsense', 'global_vm_ha', 'FENCE_IPADDRESS', 'FENCE_METHOD',
             'MAIL_fence_host', 'MONITOR_SCANRATE', 'SMTP_SERVER', 'XAPI_DELAY',
             'XE_TIMEOUT'], [each.split()[0] for each in settings.problems])
-        self.assertIn('XAPI_DELAY on this host must be a whole number from 1 to 300, not '
-                      '"$(reboot)"; keeping 20', settings.problems)
+        self.assertIn('XAPI_DELAY on this host must be a whole number from 1 to 300, '
+                      'not "$(reboot)"; keeping 20', settings.problems)
 
 
 if __name__ == '__main__':
