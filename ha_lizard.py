@@ -27,6 +27,8 @@ starts the VMs again.  One law stands above all: a VM never runs twice.
     fencing        devices that prove that the power is off
     alerts         what the operator must hear of
     round          observe, decide, act, again           one page
+    datagrams      what the watchers tell each other
+    isolation      a host that is cut off stops its own VMs
     watcher        who answers, second by second
     children       acts that take long, as processes of their own
     daemon         start, stop, run
@@ -45,6 +47,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -1013,7 +1016,18 @@ class Host(Record):
         'live': True,           # xapi's opinion, up to 600 s late: xe.md 9.2
         'answers': True,        # it gave a sign of life to the last probe
         'silent': False,        # none for XAPI_COUNT further probes
-        'silence': 0,           # seconds since its last sign of life
+        'silence': 0,           # since its last sign of life to anybody we hear: R-2
+        'unsure': False,        # a reachable member cannot say whether it lives: R-1
+        'back': 1e9,            # since it answered again after a silence
+        'settling': 0,          # how long that must be before it gets VMs: A11
+        'falls': 0,             # how often it fell silent within the hour
+        'role': '',             # what it says: master, slave:ADDRESS; '' unknown
+        'doing': '',            # what it says: idle, promoting, suspended ...
+        'version': '',          # the program it has shown, or ''
+        'lease': None,          # the promise of R-3 in seconds, if it counts
+        'tie': False,           # ... and that it holds in an exact half, too
+        'domains': None,        # uuids that really run there; None: unknown
+        'confirmed': False,     # the administrator says that it is dead: R-7
         'seen': True,           # it has answered since this host took up work
         'follows': False,       # it says that this host is its master
         'off': '',              # the proof that its domains are gone, or ''
@@ -1021,6 +1035,8 @@ class Host(Record):
         'declared': False,      # xapi was told that it is dead
         'restarted': False,     # its power was switched on again
         'fence_failed': '',     # why it could not be proved off
+        'unproved': False,      # the device did as told and cannot prove it
+        'fences': 0,            # how often it was fenced within the hour
         'fence_wait': 0,        # seconds until that is tried again
         'memory_total': 0, 'memory_overhead': 0,
         'srs': (),              # SRs plugged there; None: not looked up
@@ -1067,12 +1083,17 @@ class View(Record):
         'vms': (),              # every VM but templates and control domains
         'appliances': (),
         'heir': '',             # autopromote_uuid: who succeeds the master
+        'heirs': (),            # the succession list in force: A8
         'enabled': None,        # text of the pool's HA field; None: unknown
         'xenserver_ha': False,  # xapi's own HA is on
         'xapi': '',             # why xapi gives no fresh facts, or ''
         'age': 0,               # of what is known of the pool
         'witness': False,       # every heuristic address answers
         'suspended': '',        # why this host suspended itself
+        'frozen': '',           # until when all acts rest: R-7
+        'xapi_silence': 0,      # seconds without an answer of the master's xapi
+        'restarted_xapi': False,    # this host restarted its toolstack for it
+        'placed': {},           # vm uuid -> host uuid: the freshest map before promotion
         'followed': 0,          # how long it has followed a majority's master
         'ready': False,         # the start-up grace is over: A10
         'uptime': 0,            # since the daemon took up work
@@ -1122,6 +1143,11 @@ GUARD = 5               # seconds for clocks that do not run alike: A4
 BOOT_GRACE = 120        # seconds in which absent members may still boot: A10
 FOLLOW_TIME = 300       # seconds a promotion waits for slaves to follow
 RECALL = 60             # seconds before slaves that do not follow are called again
+TURN_TIME = 180         # seconds for which a better candidate is waited for: R-4
+XAPI_RESTART_TIME = 300 # seconds for a master to restart its toolstack: R-6
+MOST_FENCES = 3         # of one host within an hour
+STABLE = 2              # rounds for which a host must be back before it gets VMs: A11
+MOST_FALLS = 3          # silences within an hour after which it gets none
 ORDER_PATIENCE = 120    # seconds for which a hanging start holds later orders
 MOST_RESETS = 16        # xapi checks a dead host for each: 3 s, in parallel
 MOST_STAMPS = 20        # a round: R-10
@@ -1138,6 +1164,9 @@ def decide(settings, view):
         return decide_suspended(settings, view)
     if not view.ready:
         return decide_at_startup(settings, view)
+    objection = version_objection(view)
+    if objection:
+        return Plan(objection, warnings={'version': objection})
     if view.role == 'master':
         return decide_as_master(settings, view)
     return decide_as_slave(settings, view)
@@ -1158,6 +1187,16 @@ def standing_objection(settings, view):
     if view.enabled != 'true':
         return 'HA is off: the pool field says %s, neither true nor false' % (
             printable(view.enabled, 40))
+    if view.frozen:
+        return 'HA is frozen until ' + view.frozen
+
+
+def version_objection(view):
+    """R-11: beside another program this one only watches."""
+    strangers = [host.name for host in view.others() if host.version != VERSION]
+    if strangers:
+        return 'watching only: %s has not shown this program\'s version' % (
+            ', '.join(strangers))
 
 
 def because(reason):
@@ -1227,13 +1266,22 @@ def decide_as_slave(settings, view):
     objection = candidacy_objection(settings, view)
     if objection:
         return Plan('%s; not taking over: %s' % (remark, objection))
+    objection = turn_objection(settings, view)
+    if objection:
+        return Plan('%s; %s' % (remark, objection), wait=2)
 
     # Only the first candidate gets here.  Without quorum it cannot know which
     # half lives on: it takes itself out of the game (R-5).
     objection = quorum_objection(settings, view)
     if objection:
         return suspend(settings, view, '%s and %s' % (remark, objection))
-    objection = tie_patience_objection(settings, view)
+    return take_over(settings, view, remark)
+
+
+def take_over(settings, view, remark):
+    """Proof first, then promotion: of a master that is silent or deaf."""
+    master = view.master
+    objection = patience_objection(settings, view, master)
     if objection:
         return Plan('%s; %s' % (remark, objection), wait=2)
     if master.off:
@@ -1242,7 +1290,8 @@ def decide_as_slave(settings, view):
     objection, actions = fencing(settings, view, master)
     if objection:
         return Plan('%s; not fencing it: %s' % (remark, objection),
-                    warnings={'fence-' + master.uuid: objection})
+                    warnings={'fence-' + master.uuid: objection},
+                    wait=wait_for_lease(view, master))
     return Plan('%s: fencing it' % remark, actions)
 
 
@@ -1251,8 +1300,11 @@ def decide_as_follower(settings, view):
     if not view.master.answers:
         return Plan('master %s does not answer just now' % view.master)
     if view.xapi:
-        return Plan('master %s is alive but its xapi gives no answer%s' % (
-            view.master, because(view.xapi)))
+        return decide_on_dead_xapi(settings, view)
+    doubles = doubled_vms(view)
+    if doubles:
+        return Plan('VMs run here that run elsewhere, too',
+                    untried(view, [StopVm(vm=vm) for vm in doubles]))
     if not settings.slave_vm_stat:
         return Plan('master %s answers' % view.master)
     objection = quorum_objection(settings, view)
@@ -1263,10 +1315,37 @@ def decide_as_follower(settings, view):
     return plan
 
 
+def decide_on_dead_xapi(settings, view):
+    """R-6: a master that lives while its xapi does not.  Its own daemon restarts
+    the toolstack first; later it may be fenced, with proof only."""
+    why = 'master %s is alive but its xapi gives no answer' % view.master
+    if view.xapi_silence < settings.xapi_dead_time:
+        return Plan(why + because(view.xapi))
+    warnings = {'dead-xapi': why}
+    objection = (candidacy_objection(settings, view) or quorum_objection(settings, view)
+                 or not provers(settings) and 'POOL proves nothing' or None)
+    if view.xapi_silence < settings.xapi_dead_time + XAPI_RESTART_TIME or objection:
+        return Plan(why, [], warnings)
+    plan = take_over(settings, view, why)
+    plan.warnings.update(warnings)
+    return plan
+
+
+def doubled_vms(view):
+    """R-8: what runs here and, by the word of both the database and the other
+    host's own list, elsewhere.  The newcomer's copy is the wrong one."""
+    if view.me.domains is None:
+        return []
+    there = dict([(host.uuid, host.domains or ()) for host in view.others()
+                  if host.answers])
+    return [vm for vm in view.vms if vm.uuid in view.me.domains
+            and vm.power == 'running' and vm.uuid in there.get(vm.host, ())]
+
+
 def candidacy_objection(settings, view):
-    """Why this slave is not the one to replace a silent master."""
-    if view.heir != view.me.uuid:
-        return 'this host is not the autopromote winner'
+    """Why this slave is none of those that may replace the master."""
+    if view.me.uuid not in view.heirs:
+        return 'this host is not in the succession list'
     if not settings.promote_slave:
         return 'PROMOTE_SLAVE=0'
     if not view.me.enabled:
@@ -1276,12 +1355,32 @@ def candidacy_objection(settings, view):
         return 'what this host knows of the pool was old when the master fell silent'
 
 
+def turn_objection(settings, view):
+    """A8, R-4: who comes first in the succession list goes first, while it
+    gives any sign of life; nobody beside another master."""
+    for host in view.others():
+        if host.answers and host.role == 'master' and host is not view.master:
+            return '%s says that it is the master' % host
+        if host.answers and host.doing == 'promoting':
+            return '%s is taking over' % host
+    for uuid in view.heirs[:list(view.heirs).index(view.me.uuid)]:
+        host = view.host(uuid)
+        if not host or host is view.master or host.doing in ('suspended', 'maintenance'):
+            continue
+        if host.answers and view.master.silence < detection(settings) + TURN_TIME:
+            return '%s is to take over before this host' % host
+        if not host.answers and host.silence < second_look(settings):
+            return '%s may still live and is to take over before this host' % host
+
+
 def suspend(settings, view, why):
     """R-5: reboot only where managed VMs may be running a second time."""
-    # A switch that restarts is no reason to reboot a healthy host (I6); and
-    # a host that waits does nothing that a suspended one would not do.
-    if view.master.silence < second_look(settings):
-        return Plan('not taking over: %s' % why, wait=2)
+    # Others than the first candidate are only passed over.  And a switch that
+    # restarts is no reason to reboot a healthy host (I6): a host that waits
+    # does nothing that a suspended one would not do.
+    first = [uuid for uuid in view.heirs if uuid != view.master.uuid][0]
+    if first != view.me.uuid or view.master.silence < second_look(settings):
+        return Plan('not taking over: %s' % why, wait=pause_of(settings, view))
     mine = [vm for vm in view.vms if vm.host == view.me.uuid
             and vm.power != 'halted' and not managed_objection(settings, view, vm)]
     return Plan('not taking over: %s; suspending HA on this host' % why,
@@ -1294,23 +1393,27 @@ def decide_as_master(settings, view):
     if view.xapi and view.promoting is not None:
         return Plan('waiting for xapi to come up as master', wait=2)
     if view.xapi:
-        return Plan('xapi gives no answer%s' % because(view.xapi))
+        return decide_with_deaf_xapi(settings, view)
     if view.master is not view.me:
         return Plan('pool.conf says that this host is the master, the database '
                     'says that it is %s' % (view.master or 'nobody'))
+    objection = rival_objection(view)
+    if objection:
+        return Plan('not acting as master: ' + objection, [], {'rival': objection})
     if view.promoting is not None:
         return decide_while_promoting(view)
     if is_to_reboot_for_being_alone(settings, view):
         return Plan('no other member answers: rebooting once '
                     '(FENCE_REBOOT_LONE_HOST=1)', [RebootLonely()])
 
-    remarks, actions, warnings = [], [], {}
+    remarks, actions, warnings, wait = [], [], {}, 0
     for host in [each for each in view.others() if each.silent]:
         remark, more = decide_on_silent(settings, view, host)
         remarks.append(remark)
         actions.extend(more)
         if not more and not host.off:
             warnings['fence-' + host.uuid] = remark
+            wait = max(wait, wait_for_lease(view, host))
     objection = quorum_objection(settings, view)
     if objection:
         return Plan('; '.join(remarks + ['not acting: ' + objection]), [], warnings)
@@ -1322,7 +1425,26 @@ def decide_as_master(settings, view):
     warnings.update(rest.warnings)
     warnings.update(heir_warnings(view))
     return Plan('; '.join([text for text in remarks + [rest.why] if text])
-                or 'all is well', actions or chores(settings, view), warnings)
+                or 'all is well', actions or chores(settings, view), warnings, wait)
+
+
+def decide_with_deaf_xapi(settings, view):
+    """R-6, the one exception to A14: its own toolstack, once per episode."""
+    why = 'xapi gives no answer'
+    if view.xapi_silence < settings.xapi_dead_time or view.restarted_xapi:
+        return Plan(why + because(view.xapi))
+    return Plan(why, untried(view, [RestartToolstack()]), {'dead-xapi': why})
+
+
+def rival_objection(view):
+    """A9: a master that most members do not follow is one of yesterday."""
+    mine = 'slave:' + view.me.address
+    gone = ['slave:' + host.address for host in view.others() if host.off]
+    loyal = [host for host in view.others() if host.role in [mine] + gone]
+    rivals = [host for host in view.others()
+              if host.answers and host.role and host not in loyal]
+    if rivals and (len(loyal) + 1) * 2 <= len(view.hosts):
+        return '%s does not follow this host' % ', '.join([host.name for host in rivals])
 
 
 def decide_while_promoting(view):
@@ -1348,7 +1470,8 @@ def decide_on_silent(settings, view, host):
     """(what to say of a silent slave, what to do about it)."""
     if host.off:
         return 'slave %s is off' % host, []
-    objection = maintenance_objection(view, host)
+    objection = maintenance_objection(view, host) or patience_objection(
+        settings, view, host)
     if objection:
         return 'slave %s is silent; leaving it alone: %s' % (host, objection), []
     objection, actions = fencing(settings, view, host)
@@ -1381,16 +1504,17 @@ def fencing(settings, view, host):
     objection = fencing_objection(settings, view, host)
     if objection:
         return objection, []
-    failed = host.fence_failed or pool_objection(settings, host)
-    if failed and settings.fence_ha_onfail:
-        # The operator accepts the risk; the host still gets the time in which
-        # it would have stopped its own VMs (A4, by our own settings).
-        if host.silence < takeover_wait(settings):
-            return 'waiting %d s from its last answer (FENCE_HA_ONFAIL=1): %s' % (
-                takeover_wait(settings), failed), []
-        return None, untried(view, [Presume(host=host, why=failed)])
-    if failed and (host.fence_wait > 0 or not provers(settings)):
-        return failed, []
+    if provers(settings) and not host.fence_failed:
+        return None, unless_busy(view, [Fence(host=host)])
+    unproved = host.unproved or not provers(settings)
+    if unproved or settings.fence_ha_onfail:
+        objection = lease_objection(settings, view, host)
+        if not objection:
+            return None, untried(view, [TakeOver(host=host, why=lease_proof(settings, host))])
+        if not provers(settings) or host.fence_wait > 0:
+            return objection, []
+    if host.fence_wait > 0:
+        return host.fence_failed, []
     return None, unless_busy(view, [Fence(host=host)])
 
 
@@ -1404,7 +1528,74 @@ def fencing_objection(settings, view, host):
             settings.fence_min_hosts)
     if not host.seen and len(view.hosts) <= 2:
         return 'it has not answered since this host took up work'
-    return quorum_objection(settings, view)
+    return quorum_objection(settings, view) or budget_objection(view, host)
+
+
+def budget_objection(view, host):
+    """I6: never more than half of the pool, never the same host for ever."""
+    off = [each for each in view.others() if each.off or is_fencing(view, each)]
+    if host not in off and (len(off) + 1) * 2 > len(view.hosts):
+        return '%d hosts are off already, and half of the pool is the most' % len(off)
+    if host.fences >= MOST_FENCES:
+        return 'it was fenced %d times within the hour' % host.fences
+
+
+def is_fencing(view, host):
+    return bool([action for action in view.busy
+                 if isinstance(action, Fence) and action.host.uuid == host.uuid])
+
+
+def patience_objection(settings, view, host):
+    """Why to wait one more XAPI_COUNT x XAPI_DELAY before this host is dead."""
+    if host.silence >= second_look(settings) or not host.silent:
+        return None
+    # A16: so that the two sides of an exact half do not shoot each other.
+    if is_tie(view) and view.role != 'master':
+        return 'exactly half of the members answer: the half of the master goes first'
+    # A11: when several vanish at once, the fault may be ours.
+    if [other for other in view.others() if other.silent and other is not host
+            and not other.off and abs(other.silence - host.silence)
+            < settings.xapi_count * settings.xapi_delay]:
+        return 'several members fell silent together: looking once more'
+    if host.unsure:
+        return 'not every member that answers can say whether it lives'
+
+
+def lease_objection(settings, view, host):
+    """A4: why a host that no device proves off may still run its VMs."""
+    if host.unsure:
+        return 'not every member that answers can say whether %s lives' % host
+    if host.lease is None and not settings.fence_ha_onfail:
+        return '%s%s has not promised to stop its VMs' % (unproved_by(host), host)
+    tie = is_tie(view)
+    if tie and settings.fence_strict:
+        return 'exactly half of the members answer and FENCE_STRICT=1 asks for proof'
+    if tie and host.lease is not None and not host.tie:
+        return '%s has not promised to stop its VMs in an exact half' % host
+    wait = takeover_wait(settings, host)
+    if tie and view.role != 'master':
+        wait += settings.xapi_count * settings.xapi_delay
+    if host.silence < wait:
+        return 'waiting for %d s from its last answer%s' % (wait, {
+            True: ' (FENCE_HA_ONFAIL=1)', False: ', as it promised'}[host.lease is None])
+
+
+def unproved_by(host):
+    """What was tried and proved nothing."""
+    return {'': 'POOL proves nothing and '}.get(host.fence_failed,
+                                                host.fence_failed + '; ')
+
+
+def lease_proof(settings, host):
+    if host.lease is None:
+        return 'FENCE_HA_ONFAIL=1: %s' % (host.fence_failed or 'POOL proves nothing')
+    return 'it promised to stop its VMs within %d s' % host.lease
+
+
+def wait_for_lease(view, host):
+    """Look again soon while only time is missing."""
+    return {True: 2, False: 0}[host.lease is not None and not host.off
+                               and host.silence < host.lease + 120]
 
 
 def provers(settings):
@@ -1412,16 +1603,13 @@ def provers(settings):
     return [name for name in settings.fence_method if name != 'POOL']
 
 
-def pool_objection(settings, host):
-    if not provers(settings):
-        return 'POOL proves nothing and %s has not promised to stop its VMs' % host
-
-
-def takeover_wait(settings):
-    """Seconds after its last answer in which an isolated host stops its VMs:
-    T_self + K + guard of A4."""
-    return (PROBE_TIMEOUT + settings.xapi_count * settings.xapi_delay
-            + 2 * settings.xe_timeout + GUARD)
+def takeover_wait(settings, host):
+    """Seconds after its last answer in which an isolated host has stopped its
+    VMs (A4): the number it promised, else the same by our own settings."""
+    if host.lease is not None:
+        return host.lease + GUARD
+    return (settings.xapi_count * settings.xapi_delay + 2 * settings.xe_timeout
+            + GUARD)
 
 
 # -- quorum: safety.md 3.3 ----------------------------------------------------
@@ -1430,12 +1618,28 @@ def quorum_objection(settings, view):
     """Why this host is not on the side that may act."""
     if not settings.fence_quorum_required:
         return None
-    total = len(view.hosts)
-    reach = len([host for host in view.hosts if host.answers])
+    reach, total = votes(view)
     if reach * 2 < total:
         return 'fewer than half of the %d members answer' % total
     if reach * 2 == total:
         return tie_objection(settings, view)
+
+
+def votes(view):
+    """(members that answer, members): who is confirmed dead is none (R-7), and
+    who is in maintenance may vote when it answers."""
+    members = [host for host in view.hosts if not host.confirmed]
+    return len([host for host in members if host.answers]), len(members)
+
+
+def pause_of(settings, view):
+    """Look again soon while the master has just fallen silent."""
+    return {True: 2, False: 0}[view.master.silence < second_look(settings)]
+
+
+def is_tie(view):
+    reach, total = votes(view)
+    return reach * 2 == total
 
 
 def tie_objection(settings, view):
@@ -1446,12 +1650,9 @@ def tie_objection(settings, view):
         return 'exactly half of the members answer and the witness does not'
 
 
-def tie_patience_objection(settings, view):
-    """A16: in an exact half the side without the master waits once more, so
-    that the two sides do not shoot each other."""
-    reach = len([host for host in view.hosts if host.answers])
-    if reach * 2 == len(view.hosts) and view.master.silence < second_look(settings):
-        return 'exactly half of the members answer: the half of the master goes first'
+def detection(settings):
+    """Seconds after its last answer at which a member counts as silent."""
+    return PROBE_TIMEOUT + settings.xapi_count * settings.xapi_delay
 
 
 def second_look(settings):
@@ -1465,7 +1666,7 @@ def clean_ups(settings, view):
     """R-12: power states, then locks, then xapi's own idea of a dead host."""
     actions = []
     for host in [each for each in view.others() if each.off]:
-        ghosts = residents(view, host)
+        ghosts = [vm for vm in residents(view, host) if not found_on(view, vm)]
         if ghosts:
             actions.extend([ResetPower(vm=vm, host=host) for vm in ghosts])
         elif not host.unlocked:
@@ -1475,6 +1676,13 @@ def clean_ups(settings, view):
         elif settings.fence_host_forget:
             actions.append(Forget(host=host))
     return untried(view, actions)[:MOST_RESETS - count(view, ResetPower)]
+
+
+def found_on(view, vm):
+    """A6: the live member whose own list has this VM, whatever the database says."""
+    for host in view.hosts:
+        if host.answers and not host.off and vm.uuid in (host.domains or ()):
+            return host
 
 
 def is_cleaning(actions):
@@ -1505,7 +1713,8 @@ def chores(settings, view):
 def choose_heir(view):
     """The slave that takes over from this master, kept as long as it is fit."""
     fit = [host.uuid for host in sorted(view.others(), key=lambda host: host.name)
-           if host.answers and host.enabled and not host.off]
+           if host.answers and host.enabled and not host.off
+           and host.doing not in ('suspended', 'maintenance')]
     if view.heir in fit:
         return view.heir
     return (fit + ['none_available'])[0]
@@ -1551,6 +1760,18 @@ def start_objection(settings, view, vm):
         return 'it was never seen running in this pool'
     if vm.wait > 0:
         return 'its last start failed: ' + vm.error
+    return elsewhere_objection(view, vm)
+
+
+def elsewhere_objection(view, vm):
+    """A6: why this VM may be running although the database says that it is not."""
+    host = found_on(view, vm)
+    if host:
+        return 'it runs on %s' % host
+    # A live member whose list cannot be had blocks what it was last known to run.
+    host = view.host(view.placed.get(vm.uuid))
+    if host and host.domains is None and not host.off and host is not view.me:
+        return '%s ran it last and does not tell what runs there' % host
 
 
 def decide_starts(settings, view):
@@ -1641,6 +1862,10 @@ def host_objection(host, vm, free):
         return 'is disabled'
     if not host.live:
         return 'is not live for xapi'
+    if host.back < host.settling:
+        return 'has only just come back'
+    if host.falls >= MOST_FALLS:
+        return 'fell silent %d times within the hour' % host.falls
     missing = [sr for sr in vm.srs if sr not in host.srs]
     if missing:
         return 'lacks SR %s' % missing[0]
@@ -1743,20 +1968,25 @@ class Fence(Action):
         said = printable(result.output.strip(), 300) or why_failed(result)
         if result:
             return site.proved(self.host, said)
+        if result.status == UNPROVED:
+            site.notes['unproved.' + self.host.uuid] = '1'
         site.back_off('fence', self.host.uuid, said)
         return said
 
 
-class Presume(Action):
+class TakeOver(Action):
     fields = {'host': None, 'why': ''}
     function = 'fence_host'
     refreshes = False
 
     def __str__(self):
-        return 'take %s for dead without proof (FENCE_HA_ONFAIL=1)' % self.host
+        return 'take over from %s without a device' % self.host
 
     def do(self, site):
-        return site.proved(self.host, 'FENCE_HA_ONFAIL=1 after a failed fence: ' + self.why)
+        # A13: a host that answers again has its VMs.
+        if site.dom0.answering([self.host.address], LAST_LOOK):
+            return '%s answers again' % self.host
+        return site.proved(self.host, self.why)
 
 
 class PowerOn(Action):
@@ -1792,6 +2022,7 @@ class Promote(Action):
         if site.dom0.answering([self.master.address], LAST_LOOK):
             return 'master %s answers again' % self.master
         site.notes['promotion'] = site.now_text()
+        site.note_placements()
         result = site.dom0.run(xe_argv('pool-emergency-transition-to-master'),
                                site.settings.xe_timeout)
         if not result:
@@ -1819,6 +2050,8 @@ class EndPromotion(Action):
     def do(self, site):
         del site.notes['promotion']
         site.notes['promoted'] = '1'
+        site.notes['placed_until'] = '%.1f' % (
+            site.dom0.now() + 2 * site.settings.monitor_delay)
 
 
 class NameHeir(XeAction):
@@ -1972,6 +2205,30 @@ class Stamp(XeAction):
 
 # -- this host ----------------------------------------------------------------
 
+class StopVm(Action):
+    fields = {'vm': None}
+
+    def __str__(self):
+        return 'stop %s here: it runs elsewhere' % self.vm
+
+    def argv(self, site):
+        return destroy_argv(site.domains().get(self.vm.uuid, ''))
+
+
+class RestartToolstack(Action):
+    function = 'check_xapi'
+
+    def __str__(self):
+        return 'restart the toolstack of this host'
+
+    def argv(self, site):
+        site.notes['xapi_restarted'] = site.now_text()
+        return ['xe-toolstack-restart']
+
+    def seconds(self, site):
+        return LONG_XE
+
+
 class SwitchOff(XeAction):
     function = 'check_ha_enabled'
 
@@ -2074,15 +2331,20 @@ class Dom0(object):
         # would throw the status of ours away.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.prober, self.syslog = Prober(), Syslog()
+        self.pinger, self.wire, self.dog = Prober(()), Wire(), Watchdog(self)
         self.promises = None            # in a child: a pipe to the parent
 
     def begin_anew(self, promises):
         """In a child: the sockets of the parent are not ours."""
         self.close()
-        self.prober, self.promises = Prober(), promises
+        self.prober, self.pinger, self.wire = Prober(), Prober(()), Wire()
+        self.dog.forget()
+        self.promises = promises
 
     def close(self):
         self.prober.close()
+        self.pinger.close()
+        self.wire.close()
         self.syslog.close()
 
     # -- time -----------------------------------------------------------------
@@ -2167,12 +2429,27 @@ class Dom0(object):
 
     # -- network --------------------------------------------------------------
 
-    def probe(self, addresses):
-        """Those that gave a sign of life since the last call.  Asks them
-        all again and does not wait."""
-        alive = self.prober.gather()
+    def probe(self, addresses, witnesses=()):
+        """Those that gave a sign of life since the last call; a witness must
+        answer a ping.  Asks them all again and does not wait."""
+        alive = self.prober.gather() | self.pinger.gather()
         self.prober.ask(addresses)
+        self.pinger.ask(witnesses)
         return alive
+
+    def tell(self, packets):
+        """Send {address: text} to the watchers there; what cannot be sent is
+        lost, as any datagram may be."""
+        self.wire.send(packets)
+
+    def heard(self):
+        """[(address, text)] of the datagrams since the last call."""
+        return self.wire.receive()
+
+    def guard(self, seconds):
+        """Have the kernel reset this host unless guard() is called again within
+        `seconds`; None: not any more.  None, or why there is no watchdog."""
+        return self.dog.feed(seconds)
 
     def answering(self, addresses, seconds, ports=PORTS):
         """Those addresses and names that give a sign of life in `seconds`."""
@@ -2223,7 +2500,7 @@ class Dom0(object):
 
     def talk_with_tls(self, address, end):
         # No Python before 2.6 speaks TLS; curl is on every dom0.  Its -q must
-        # come first: some have a /root/.curlrc that forbids old ciphers.
+        # come first: the .curlrc of some forbids old ciphers.
         return self.begin(
             ['curl', '-q', '-k', '-s', '-g', '-H', 'Content-Type: text/xml',
              '--data-binary', '@-',
@@ -2272,7 +2549,7 @@ class Dom0(object):
                 if self.root:
                     self.append('/var/log/messages', line + '\n')
                 else:
-                    self.syslog.send(line, priority)
+                    self.syslog.tell(line, priority)
 
     def reboot(self):
         """Reboot at once and never return.  No sync: on dead storage it
@@ -2332,13 +2609,13 @@ class Syslog(object):
     def __init__(self):
         self.link = None
 
-    def send(self, line, priority):
+    def tell(self, line, priority):
         name = {'error': 'err'}.get(priority, priority).upper()
         level = getattr(syslog, 'LOG_' + name, syslog.LOG_INFO)
         data = to_bytes('<%d>%s' % (syslog.LOG_USER | level, line))
-        # The second try is for a syslog daemon that was restarted.
-        if not self.attempt(data) and not self.attempt(data):
+        if not self.attempt(data):
             self.patience = 0.0                 # wait once, not at each line
+            self.attempt(data)                  # it may have been restarted
 
     def attempt(self, data):
         try:
@@ -2754,15 +3031,17 @@ def processes():
 
 def kill_family(leader):
     """Kill a process, all that descend from it, and their sessions."""
+    if leader <= 1:                             # everybody's family
+        raise ValueError('process %d has no family to kill' % leader)
     family = set([leader])
     for _ in range(5):                          # it may be forking as we look
         table = processes()
         family.update(relatives(family, table))
-        living = [pid for pid in family if pid in table and table[pid][0] != 'Z'
-                  and pid != os.getpid()]
+        living = [pid for pid in family if pid in table and pid > 1
+                  and pid != os.getpid() and table[pid][0] != 'Z']
         if not living:
             break
-        for pid in living:
+        for pid in sorted(living):              # parents first: no last words
             kill_quietly(os.kill, pid)
         time.sleep(0.002)
 
@@ -2806,6 +3085,109 @@ class Ask(object):
         for link in self.links:
             link.close()
         self.links = []
+
+
+class Wire(object):
+    """UDP to and from the other watchers.  Port 694 is xhad's, open on every
+    stock dom0 and unused while XenServer HA is off: dom0.md 6."""
+    port = 694
+    most = 512                      # packets a tick: a flood must not hold us
+
+    def __init__(self):
+        self.sockets = None         # family: socket; opened when first used
+
+    def open(self):
+        self.sockets = {}
+        for family, anywhere in ((socket.AF_INET, ''), (socket.AF_INET6, '::')):
+            try:
+                link = socket.socket(family, socket.SOCK_DGRAM)
+                if family == socket.AF_INET6:
+                    link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                link.setblocking(0)
+                link.bind((anywhere, self.port))
+                close_on_exec(link.fileno())
+                self.sockets[family] = link
+            except (AttributeError, EnvironmentError, socket.error):
+                continue            # no such family, or somebody has the port
+
+    def send(self, packets):
+        if self.sockets is None:
+            self.open()
+        for address, text in sorted(packets.items()):
+            place = place_of(address)
+            link = place and self.sockets.get(place[0])
+            if link:
+                try:
+                    link.sendto(to_bytes(text), place[1][:1] + (self.port,) + place[1][2:])
+                except (EnvironmentError, socket.error):
+                    continue        # a full buffer, no route: the next tick tells again
+
+    def receive(self):
+        if self.sockets is None:
+            self.open()
+        heard = []
+        for _, link in sorted(self.sockets.items()):
+            while len(heard) < self.most:
+                try:
+                    data, source = link.recvfrom(LARGEST + 1)
+                except (EnvironmentError, socket.error):
+                    break
+                heard.append((source[0], to_text(data)))
+        return heard
+
+    def close(self):
+        for link in (self.sockets or {}).values():
+            link.close()
+        self.sockets = None
+
+
+class Watchdog(object):
+    """/dev/watchdog of xen_wdt: Xen resets the host when dom0 feeds it no more."""
+    device, set_timeout = '/dev/watchdog', 0xC0045706      # WDIOC_SETTIMEOUT
+
+    def __init__(self, dom0):
+        self.dom0, self.fd, self.seconds = dom0, None, 0
+
+    def feed(self, seconds):
+        """None, or why it is not fed."""
+        if seconds is None:
+            return self.stand_down()
+        try:
+            if self.fd is None:
+                self.open()
+            if seconds != self.seconds:
+                self.set(seconds)
+            os.write(self.fd, to_bytes('.'))
+        except EnvironmentError:
+            return 'there is no watchdog: ' + reason(caught())
+
+    def open(self):
+        path = self.dom0.path(self.device)
+        if not os.path.exists(path) and not self.dom0.root:
+            self.dom0.run(['modprobe', 'xen_wdt'], 10)
+        self.fd = os.open(path, os.O_WRONLY)
+        close_on_exec(self.fd)
+
+    def set(self, seconds):
+        import fcntl
+        if stat.S_ISCHR(os.fstat(self.fd).st_mode):
+            fcntl.ioctl(self.fd, self.set_timeout, struct.pack('i', int(seconds)))
+        self.seconds = seconds
+
+    def stand_down(self):
+        """The magic character, then the end: no reset."""
+        if self.fd is not None:
+            try:
+                os.write(self.fd, to_bytes('V'))
+            except EnvironmentError:
+                return reason(caught())
+            self.forget()
+
+    def forget(self):
+        """Close it without a word: in a child, the parent goes on feeding."""
+        if self.fd is not None:
+            os.close(self.fd)
+        self.fd, self.seconds = None, 0
 
 
 class Prober(object):
@@ -2948,8 +3330,9 @@ class Prober(object):
     def echoes(self):
         found = set()
         for family in self.raw:
-            # Not for ever: anyone can send us more of them.
-            for _ in range(2 * len(self.asks) + 64):
+            # Those of other programs come along.  Not for ever: anyone can
+            # send us more of them.
+            for _ in range(1024):
                 try:
                     data, source = self.raw[family].recvfrom(1024)
                 except (EnvironmentError, socket.error):
@@ -3153,7 +3536,7 @@ class Notes(object):
     facts: what was proved once is then proved again.
     """
     path = STATE + 'notes'
-    lasting = ('suspended', 'lonely', 'promoted', 'promotion', 'alert')
+    lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version')
 
     def __init__(self, dom0, boot):
         self.dom0, self.facts, self.problem = dom0, {}, ''
@@ -3200,37 +3583,108 @@ class Notes(object):
         return why
 
 
-class Watch(object):
-    """What the watcher tells the rounds: written when it changes.
+WATCH = STATE + 'watch'
 
-    peers: uuid -> (answered, failing, silent, seen): the time of the last
-    answer (0: none), and three flags.  On /proc/uptime's clock.
-    """
-    path = STATE + 'watch'
 
-    def __init__(self, boot, started, peers):
-        self.boot, self.started, self.peers = boot, started, peers
+class WatchRow(Record):
+    """What the watcher knows of one member.  Times are /proc/uptime's."""
+    fields = {
+        'answered': 0, 'last': 0, 'failing': True, 'silent': False, 'seen': False,
+        'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
+        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'flag': '',
+        'flag_number': 0, 'domains': None}
+    order = ('answered', 'last', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
+             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'flag', 'flag_number',
+             'domains')
+
+    def changes(self):
+        """What a round would decide by.  The moment of an answer does not count
+        while answers come, nor that of a promise that is renewed."""
+        moments = self.failing and (self.answered, self.last, self.leased)
+        return moments, [getattr(self, name) for name in self.order
+                         if name not in ('answered', 'last', 'leased')]
 
     def text(self):
-        pairs = [('boot', self.boot), ('started', '%.1f' % self.started)]
-        for uuid, (answered, failing, silent, seen) in sorted(self.peers.items()):
-            pairs.append(('peer.' + uuid, '%.1f %d %d %d' % (
-                answered, failing, silent, seen)))
+        return pack(['%.1f' % self.answered, '%.1f' % self.last, '%d' % self.failing,
+                     '%d' % self.silent, '%d' % self.seen, '%d' % self.unsure,
+                     '%d' % self.left, '%.1f' % self.back, number_text(self.lease),
+                     '%d' % self.tie, '%.1f' % self.leased, self.role, self.doing,
+                     self.version, self.flag, '%d' % self.flag_number,
+                     domains_text(self.domains)])
+
+
+def domains_text(domains):
+    if domains is None:
+        return '-'
+    return ' '.join(domains)
+
+
+def parse_watch_row(text):
+    values = dict(zip(WatchRow.order, unpack(text, len(WatchRow.order))))
+    row = WatchRow(lease=text_number(values['lease']),
+                   flag_number=int(values['flag_number']))
+    for name in ('answered', 'last', 'back', 'leased'):
+        setattr(row, name, float(values[name]))
+    for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'tie'):
+        setattr(row, name, values[name] == '1')
+    for name in ('role', 'doing', 'version', 'flag'):
+        setattr(row, name, values[name])
+    if values['domains'] != '-':
+        row.domains = values['domains'].split()
+    return row
+
+
+class WatchGuardian(Record):
+    """What this host promises, and whether it had to keep it."""
+    fields = {'ok': -1e9, 'whole': False, 'tie': False, 'lease': None, 'grace': 0,
+              'stopped': '', 'why': ''}
+
+    def __eq__(self, other):
+        return self.__dict__ == other.__dict__
+
+    def __ne__(self, other):
+        return not self == other
+
+    def text(self):
+        return pack(['%.1f' % self.ok, '%d' % self.whole, '%d' % self.tie,
+                     number_text(self.lease), '%d' % self.grace, self.stopped, self.why])
+
+
+def parse_guardian(text):
+    ok, whole, tie, lease, grace, stopped, why = unpack(text, 7)
+    return WatchGuardian(ok=float(ok), whole=whole == '1', tie=tie == '1', grace=int(grace),
+                         lease=text_number(lease), stopped=stopped, why=why)
+
+
+class Watch(Record):
+    """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
+    (the succession list in force), `confirmed` (uuids that the administrator
+    says are dead), `guardian`."""
+    fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
+              'guardian': WatchGuardian()}
+
+    def text(self):
+        pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
+                 ('heirs', ' '.join(self.heirs)),
+                 ('confirmed', ' '.join(self.confirmed)),
+                 ('guardian', self.guardian.text())]
+        pairs.extend([('peer.' + uuid, row.text())
+                      for uuid, row in sorted(self.peers.items())])
         return to_state(pairs)
 
 
 def read_watch(dom0, boot):
     """The Watch of this boot, or None: nothing is known of the peers."""
-    pairs = dict(from_state(dom0.read(Watch.path)) or [])
+    pairs = dict(from_state(dom0.read(WATCH)) or [])
     if pairs.get('boot') != boot:
         return None
-    peers = {}
     try:
-        for key, value in pairs.items():
-            if key.startswith('peer.'):
-                answered, failing, silent, seen = value.split()
-                peers[key[5:]] = (float(answered), int(failing), int(silent), int(seen))
-        return Watch(boot, float(pairs['started']), peers)
+        return Watch(
+            boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
+            confirmed=pairs['confirmed'].split(),
+            guardian=parse_guardian(pairs['guardian']),
+            peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
+                        if key.startswith('peer.')]))
     except (KeyError, ValueError):
         return None
 
@@ -3273,6 +3727,7 @@ class Journal(object):
 # only "worked" or "did not", so failures are told apart by stable fragments.
 
 LONG_XE = 120           # seconds for commands in which xapi asks a dead host
+LIST_TIME = 10          # seconds for list_domains, which asks no xapi
 START_LIMIT = 600       # seconds for a start: R-12
 FENCE_LIMIT = 150       # seconds for our own child that fences
 STAMP = 'home-pool'     # VM other-config key of 2.x: T21
@@ -3579,7 +4034,7 @@ class Picture(Record):
     round that xapi answers: its time is the heartbeat of the rounds.
     `settings` of the pool, `own` of this host."""
     fields = {'sequence': 0, 'facts': None, 'succession': (), 'settings': {},
-              'own': {}, 'enabled': None}
+              'own': {}, 'enabled': None, 'flag_number': 0}
 
     def text(self, boot, wall):
         facts = self.facts
@@ -3587,7 +4042,8 @@ class Picture(Record):
                  ('at', '%.1f' % facts.at), ('time', wall),
                  ('pool', facts.pool), ('master', facts.master),
                  ('succession', ' '.join(self.succession)),
-                 ('xenserver_ha', str(facts.xenserver_ha))]
+                 ('xenserver_ha', str(facts.xenserver_ha)),
+                 ('flag_number', '%d' % self.flag_number)]
         if self.enabled is not None:
             pairs.append(('enabled', escape(self.enabled)))
         for kind, layer in (('setting', self.settings), ('own', self.own)):
@@ -3597,6 +4053,16 @@ class Picture(Record):
         pairs.extend(rows('appliance', facts.appliances, ('name-label',)))
         pairs.extend(rows('vm', facts.vms, VM_ROW))
         return to_state(pairs)
+
+
+def settings_of(picture, pool_layer, own):
+    """The Settings of two layers; what is not valid stays as it was."""
+    layers = [('pool', pool_layer), ('this host', own)]
+    settings = Settings(layers)
+    if settings.problems:
+        settings = Settings(layers, Settings(
+            [('pool', picture.settings), ('this host', picture.own)]))
+    return settings
 
 
 def rows(kind, records, names):
@@ -3623,7 +4089,8 @@ def parse_picture(pairs, boot):
     facts.pool, facts.master = head['pool'], head['master']
     facts.xenserver_ha = head['xenserver_ha'] == 'True'
     picture = Picture(sequence=int(head['sequence']), facts=facts, settings={}, own={},
-                      succession=head['succession'].split())
+                      succession=head['succession'].split(),
+                      flag_number=int(head['flag_number']))
     layers = {'setting': picture.settings, 'own': picture.own}
     if 'enabled' in head:
         picture.enabled = unescape(head['enabled'])
@@ -3663,7 +4130,7 @@ LOGIN_REFUSED_WITHIN = 1.0  # ipmitool has one text for a wrong password, which
 NO_PROOF = 'POOL proves nothing: there is no device behind it'
 KNOWN_HOSTS = '/etc/ha-lizard/state/known_hosts.%s.%s'      # of a method, a device
 
-HOST_UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z')
+HOST_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z')
 HOST_NAME = re.compile(r'[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z')
 METHOD_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*\Z')
 
@@ -3778,7 +4245,8 @@ class Attempt(object):
     def __init__(self, agent, keep_going, commanded):
         self.agent, self.dom0 = agent, agent.dom0
         self.keep_going, self.commanded = keep_going, bool(commanded)
-        self.started = agent.deadline - FENCE_TIMEOUT
+        self.half_time = agent.deadline - FENCE_TIMEOUT / 2
+        self.sent = None                    # when a command last may have got there
         self.taken, self.resent, self.was_on = False, False, False
         self.stopped = None                 # why it was given up before any harm
         self.off_since = None               # when an "off" was first read
@@ -3799,8 +4267,9 @@ class Attempt(object):
         return verdict
 
     def command(self):
-        answer = self.agent.power_off()
-        self.commanded = self.commanded or answer.reached
+        now, answer = self.dom0.now(), self.agent.power_off()
+        if answer.reached:
+            self.commanded, self.sent = True, now
         self.taken = answer.taken
         return self.noted(answer)
 
@@ -3821,16 +4290,18 @@ class Attempt(object):
     def read(self):
         """Ask for the state.  Only an "on" takes an earlier "off" back: what is
         neither is as if it had not been asked."""
-        asked = self.dom0.now()
-        answer = self.agent.state()
+        # safety: before our command an "off" may be half of somebody's reset
+        if self.sent is None:
+            return None
+        asked, answer = self.dom0.now(), self.agent.state()
         if answer.state == 'on':
             self.off_since, self.was_on = None, True
         if self.taken and self.agent.trusted and not self.was_on:
-            return self.ruled('off', '%s says by its exit status that it switched %s off, '
-                              'and FENCE_TRUST_AGENT=1' % (self.agent.name, self.agent.host.name))
+            return self.ruled('off', '%s says that it is done, and FENCE_TRUST_AGENT=1'
+                              % self.agent.name)
         if self.taken and self.agent.blind:
-            return self.ruled('unproved', '%s says that it switched %s off, and cannot '
-                              'show it' % (self.agent.name, self.agent.host.name))
+            return self.ruled('unproved', '%s says that it is done, and cannot show it'
+                              % self.agent.name)
         if answer.state == 'off':
             return self.read_off(asked)
         if not self.agent.blind:            # else its command has said more
@@ -3842,7 +4313,7 @@ class Attempt(object):
             self.last = '%s read off only once' % self.agent.host.name
         elif asked - self.off_since >= READ_SPACING:
             return self.ruled('off', '%s read off twice, %.0f s after the command' % (
-                self.agent.host.name, self.dom0.now() - self.started))
+                self.agent.host.name, self.dom0.now() - self.sent))
 
     def pause(self):
         # nothing is asked that could not be answered in time
@@ -3856,12 +4327,14 @@ class Attempt(object):
             return self.failed(self.stopped)
 
     def command_again(self):
-        """Once, at half time: devices forget commands while a host boots."""
-        if (self.resent or self.off_since is not None
-                or self.dom0.now() < self.started + FENCE_TIMEOUT / 2):
-            return None
-        self.resent = True
-        return self.command()
+        """At once if no command came through; else once, at half time: devices
+        forget commands while a host boots."""
+        if self.sent is None:
+            return self.command()
+        if (self.off_since is None and not self.resent
+                and self.dom0.now() >= self.half_time):
+            self.resent = True
+            return self.command()
 
     def failed(self, why):
         return self.ruled('failed', why)
@@ -3895,7 +4368,8 @@ def parse_hosts(text):
     for device in devices:
         device.problem = device.problem or double_objection(device, devices)
         if device.problem:
-            problems.append('line %d: %s: %s' % (device.line, device.host(), device.problem))
+            problems.append('line %d: %s: %s' % (
+                device.line, device.host(), device.problem))
     return [device for device in devices if not device.problem], problems
 
 
@@ -3936,7 +4410,8 @@ def option_objection(word):
         return ('a password in a file that anyone may read; it belongs into '
                 'FENCE_PASSWD in /etc/ha-lizard/ha-lizard.conf')
     if name not in DEVICE_OPTIONS:
-        return 'after the address only %s= may follow' % '= '.join(sorted(DEVICE_OPTIONS))
+        return 'after the address only %s= may follow' % '= '.join(
+            sorted(DEVICE_OPTIONS))
     if not DEVICE_OPTIONS[name](value):
         return 'the value of %s= is not usable' % name
 
@@ -3989,7 +4464,8 @@ def one_device(one, other):
     """The same address is another device only behind another port."""
     addresses = [numeric(each.address) or each.address.lower() for each in (one, other)]
     ports = [each.options.get('port', '') for each in (one, other)]
-    return addresses[0] == addresses[1] and ('' in ports or int(ports[0]) == int(ports[1]))
+    return addresses[0] == addresses[1] and (
+        '' in ports or int(ports[0]) == int(ports[1]))
 
 
 # -- agents ----
@@ -4025,8 +4501,8 @@ class Agent(object):
     def device_objection(self):
         own = numeric(self.host.address)
         if own is not None and numeric(self.device.address) == own:
-            return '%s.hosts line %d has the address of %s itself, not of its device' % (
-                self.name, self.device.line, self.host.name)
+            return ('%s.hosts line %d has the address of %s itself, not of its '
+                    'device' % (self.name, self.device.line, self.host.name))
 
     def user(self):
         return (self.device.options.get('user') or self.settings.fence_user
@@ -4099,8 +4575,6 @@ class PoolAgent(Agent):
 #: (fragment of ssh's words, what it means, asking again is useless); the first
 #: that fits counts, and with each of them the command did not come through
 SSH_FAILURES = (
-    ('identification has changed', 'its host key changed: if that is right, remove %s', True),
-    ('host key verification failed', 'its host key is refused: if it is right, remove %s', True),
     ('permission denied', 'it refused the user or the password', True),
     ('too many authentication', 'it refused the user or the password', True),
     ('no matching', 'no algorithm in common', True),
@@ -4112,6 +4586,9 @@ SSH_FAILURES = (
     ('connection timed out', 'it cannot be reached', False),
     ('could not resolve', 'it cannot be reached', False),
 )
+
+KEY_CHANGED = re.compile('identification has changed|host key verification failed',
+                         re.IGNORECASE)
 
 #: what old devices speak, by the word that `ssh -Q` wants
 OLD_ALGORITHMS = (
@@ -4130,21 +4607,25 @@ class SshAgent(Agent):
     def ssh(self, command):
         """Run one command there.  A device whose algorithms this ssh has
         dropped is tried once more with those of them that it still knows."""
-        result = self.run(self.argv(command), SSH_TIMEOUT, password=self.settings.fence_passwd)
+        result = self.log_in(command)
         if result.status == 255 and 'no matching' in result.errors:
             self.old_algorithms = self.known_old_algorithms()
             if self.old_algorithms:
-                result = self.run(self.argv(command), SSH_TIMEOUT,
-                                  password=self.settings.fence_passwd)
+                result = self.log_in(command)
         return result
+
+    def log_in(self, command):
+        return self.run(self.argv(command), SSH_TIMEOUT,
+                        password=self.settings.fence_passwd)
 
     def argv(self, command):
         """Only what every ssh from 4.3 to 9.x understands.  The device has its
         own file of known hosts.  `no` adds a new key (accept-new is younger
-        than these clients) and yet never types a password after a changed one."""
+        than these clients) and yet never types a password after a changed one.
+        LogLevel=ERROR would hide which algorithms are missing."""
         options = ['StrictHostKeyChecking=no', 'GlobalKnownHostsFile=/dev/null',
                    'UserKnownHostsFile=' + real_path(self.known_hosts()),
-                   'LogLevel=ERROR', 'PubkeyAuthentication=no',
+                   'LogLevel=INFO', 'PubkeyAuthentication=no',
                    'PreferredAuthentications=password,keyboard-interactive',
                    'NumberOfPasswordPrompts=1', 'ConnectTimeout=10']
         argv = ['ssh', '-F', '/dev/null']
@@ -4167,15 +4648,22 @@ class SshAgent(Agent):
                 options.append('%s=+%s' % (option, ','.join(names)))
         return options
 
+    def said(self, result):
+        lines = [line for line in (result.errors.strip() or result.output).split('\n')
+                 if not line.startswith('Warning: Permanently added')]
+        return self.quoted('\n'.join(lines)) or 'nothing'
+
     def ssh_failed(self, result):
         """The Answer when ssh did not get through, or None."""
         if result.status != 255:
             return self.not_run(result)
         said = self.said(result)
+        if KEY_CHANGED.search(result.errors):   # it goes on for pages
+            return Answer(reached=False, final=True,
+                          why='its host key is not the one it had; if that is right, '
+                          'remove %s' % self.known_hosts())
         for fragment, why, final in SSH_FAILURES:
             if fragment in said.lower():
-                if '%s' in why:
-                    why = why % self.known_hosts()
                 return Answer(reached=False, final=final,
                               why='%s (ssh says: %s)' % (why, said))
         return Answer(why='ssh failed: %s' % said)
@@ -4278,8 +4766,8 @@ class XvmAgent(SshAgent):
 
     def device_objection(self):
         if not HOST_UUID.match(self.device.address.lower()):
-            return 'XVM.hosts line %d: what follows the first colon is no uuid of a VM' % (
-                self.device.line)
+            return ('XVM.hosts line %d: what follows the first colon is no uuid '
+                    'of a VM' % self.device.line)
 
     def address(self):
         return self.settings.fence_ipaddress
@@ -4320,8 +4808,9 @@ def xvm_state(result):
 
 # -- ipmitool, the password in its environment ----
 
-CIPHER_REFUSED = re.compile('invalid (authentication|integrity|confidentiality) algorithm|'
-                            'cipher suite|insufficient resources for session', re.IGNORECASE)
+CIPHER_REFUSED = re.compile(
+    'invalid (authentication|integrity|confidentiality) algorithm|cipher suite|'
+    'insufficient resources for session', re.IGNORECASE)
 
 
 class IpmiAgent(Agent):
@@ -4378,7 +4867,8 @@ class IpmiAgent(Agent):
         if result.status in (NOT_FOUND, TIMED_OUT):
             return self.not_run(result)
         if 'password is longer than' in said:
-            return Answer(reached=False, final=True, why='FENCE_PASSWD is too long for IPMI')
+            return Answer(reached=False, final=True,
+                          why='FENCE_PASSWD is too long for IPMI')
         if CIPHER_REFUSED.search(result.errors):
             return Answer(reached=False, why='no cipher suite in common: %s' % said)
         if 'Unable to establish' not in said:
@@ -4403,7 +4893,8 @@ def ipmi_state(result):
 #: comparison, or (in a wrapper) the comment `# answers: status`.  It is never
 #: simply tried: many a script takes what it does not know for `stop`.
 ANSWERS_STATUS = re.compile(
-    r"""(^|;;|^[^#\n]*\bin)[ \t]*\(?(["']?\w+["']?[ \t]*\|[ \t]*)*["']?status["']?[ \t]*[|)]|"""
+    r"""(^|;;|^[^#\n]*\bin)[ \t]*\(?(["']?\w+["']?[ \t]*\|[ \t]*)*"""
+    r"""["']?status["']?[ \t]*[|)]|"""
     r"""^[^#\n]*\$\{?\w+\}?["']?[ \t]*==?[ \t]*["']?status\b|"""
     r"""^[^#\n]*==[ \t]*["']status["']|"""
     r"""^#[ \t]*answers:.*\bstatus\b""", re.MULTILINE)
@@ -4446,8 +4937,7 @@ class CustomAgent(Agent):
             return self.not_run(result)
         # A shell ends with 2, "off", when it cannot read the script at all:
         # an agent that breaks the rules here is not believed there.
-        return Answer(final=result.status != 1, why='%s.sh %s ended with status %s and said: %s' % (
-            self.name, action, result.status, self.said(result)))
+        return Answer(final=result.status != 1, why=self.ended(action, result))
 
     def state(self):
         if self.blind:
@@ -4456,14 +4946,18 @@ class CustomAgent(Agent):
         state = {0: 'on', 2: 'off'}.get(result.status, 'unknown')
         if state != 'unknown':
             return Answer(state=state, why='%s reads %s' % (self.host.name, state))
-        return Answer(why='%s.sh status ended with status %s and said: %s' % (
-            self.name, result.status, self.said(result)))
+        return Answer(why=self.ended('status', result))
+
+    def ended(self, action, result):
+        return '%s.sh %s ended with status %s and said: %s' % (
+            self.name, action, result.status, self.said(result))
 
     def agent(self, action, timeout):
         env = {'FENCE_IPADDRESS': self.settings.fence_ipaddress,
                'FENCE_USER': self.settings.fence_user,
                'FENCE_PASSWD': self.settings.fence_passwd}
-        return self.run([real_path(self.file('sh')), self.host.uuid, action], timeout, env=env)
+        return self.run([real_path(self.file('sh')), self.host.uuid, action],
+                        timeout, env=env)
 
 
 def meant_by(name):
@@ -4540,7 +5034,8 @@ BOOT_ID = '/proc/sys/kernel/random/boot_id'
 POOL_CONF = '/etc/xensource/pool.conf'
 INVENTORY = '/etc/xensource-inventory'
 XAPI_READY = '/var/run/xapi_init_complete.cookie'
-OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence')
+OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved')
+HOUR = 3600
 
 
 def run_round(dom0, dry_run=False):
@@ -4627,21 +5122,21 @@ class Site(object):
         self.picture = self.picture or Picture(facts=Facts(NEVER))
         self.facts, self.stale, self.xapi = self.picture.facts, True, ''
         self.conf, self.conf_problems = parse_conf(dom0.read(CONF, ''))
-        self.settings = None
+        self.settings = self.pool_layer = None
         self.configure(self.picture.settings)
         self.me = own_uuid(dom0)
         self.role, self.master_address = own_role(dom0)
-        self.srs, self.watch, self.votes = None, None, 0
+        self.srs, self.watch, self.listed = None, None, None
 
     def now_text(self):
         return '%.1f' % self.dom0.now()
 
     def configure(self, pool_layer):
         """Settings from the pool's layer and this host's own."""
-        last = self.settings or Settings(
-            [('pool', self.picture.settings), ('this host', self.picture.own)])
-        self.settings = self.journal.settings = Settings(
-            [('pool', pool_layer), ('this host', self.conf)], last)
+        if self.settings is None or pool_layer != self.pool_layer:
+            self.settings = self.journal.settings = settings_of(
+                self.picture, pool_layer, self.conf)
+        self.pool_layer = pool_layer
 
     # -- observe --------------------------------------------------------------
 
@@ -4657,13 +5152,42 @@ class Site(object):
         self.role, self.master_address = own_role(self.dom0)
         self.watch = read_watch(self.dom0, self.boot) or self.glance()
         for uuid, text in self.notes.about('off').items():
-            if self.watch.peers.get(uuid, (0,))[0] > float(text.split()[0]):
+            if self.row(uuid).last > float(text.split()[0]):
                 self.forget_host(uuid)
                 self.journal.say('note', '%s answers again: it is no longer off'
                                  % self.name(uuid), 'check_slave_status')
+        for uuid in self.watch.confirmed:
+            if not self.notes.get('off.' + uuid):
+                self.notes['off.' + uuid] = '%s the administrator says so' % self.now_text()
+        for uuid, row in self.watch.peers.items():
+            self.note_peer(uuid, row)
         if self.role == 'slave':
             for key in ('promotion', 'promoted', 'recovered'):
                 del self.notes[key]
+
+    def row(self, uuid):
+        return self.watch.peers.get(uuid) or WatchRow()
+
+    def note_peer(self, uuid, row):
+        """What must be known of a member for longer than its watcher talks."""
+        if row.version:
+            self.notes['version.' + uuid] = row.version
+        if row.silent and 'silent.' + uuid not in self.notes.facts:
+            self.notes['silent.' + uuid] = '1'
+            self.remember('falls', uuid)
+        if not row.silent:
+            del self.notes['silent.' + uuid]
+
+    def remember(self, kind, uuid):
+        """Add this moment to those of the last hour."""
+        self.notes['%s.%s' % (kind, uuid)] = ' '.join(
+            ['%.0f' % moment for moment in self.lately(kind, uuid)] + [
+                '%.0f' % self.dom0.now()])
+
+    def lately(self, kind, uuid):
+        now = self.dom0.now()
+        return [float(word) for word in self.notes.get('%s.%s' % (kind, uuid)).split()
+                if now - float(word) <= HOUR]
 
     def glance(self):
         """Without a watcher (`once`): who answers now.  Nobody is silent yet."""
@@ -4671,9 +5195,9 @@ class Site(object):
         others = dict([(uuid, record['address']) for uuid, record
                        in self.facts.hosts.items() if uuid != self.me])
         answering = self.dom0.answering(sorted(others.values()), PROBE_TIMEOUT)
-        return Watch(self.boot, now, dict([(uuid, (
-            {True: now, False: 0}[address in answering], int(address not in answering),
-            0, int(address in answering))) for uuid, address in others.items()]))
+        return Watch(boot=self.boot, started=now, heirs=self.picture.succession, peers=dict(
+            [(uuid, WatchRow(answered=now, last=now, failing=False, seen=True))
+             for uuid, address in others.items() if address in answering]))
 
     def is_due(self):
         age = self.dom0.now() - self.facts.at
@@ -4688,8 +5212,11 @@ class Site(object):
         facts, self.xapi = pool.read()
         if not facts:
             self.xapi = self.xapi or 'no facts'
+            self.note_deaf_xapi()
             return
         self.xapi, self.stale, self.facts = '', False, facts
+        for key in ('xapi_silent', 'xapi_restarted'):
+            del self.notes[key]
         self.configure(pool_settings(facts.other))
         for record in facts.vms.values():
             other = parse_map(record['other-config']) or {}
@@ -4698,13 +5225,17 @@ class Site(object):
         self.note_doubts(pool)
         self.keep()
 
+    def note_deaf_xapi(self):
+        if 'xapi_silent' not in self.notes.facts:
+            self.notes['xapi_silent'] = self.now_text()
+
     def master_objection(self):
         """On a slave whose master does not answer, every xe would hang: xe.md 8 g."""
         if self.role != 'slave':
             return ''
         for uuid, record in self.facts.hosts.items():
             if record['address'] == self.master_address and uuid != self.me:
-                if self.watch.peers.get(uuid, (0, 0))[1]:
+                if uuid not in self.watch.peers or self.row(uuid).failing:
                     return 'master %s does not answer' % record['name-label']
         return ''
 
@@ -4724,7 +5255,8 @@ class Site(object):
             sequence=self.picture.sequence + 1, facts=self.facts,
             enabled=self.facts.other.get(field_key(self.settings)),
             succession=succession(self.facts, self.facts.other.get('autopromote_uuid', '')),
-            settings=layers['pool'], own=layers['this host'])
+            settings=layers['pool'], own=layers['this host'],
+            flag_number=whole(self.facts.other.get('HA_FLAG_SEQ', '')))
         moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
         why = self.dom0.write(PICTURE, self.picture.text(self.boot, moment), PRIVATE)
         self.problem = why and 'the picture of the pool cannot be saved: ' + why
@@ -4752,8 +5284,12 @@ class Site(object):
             'pool': facts.pool, 'hosts': hosts, 'xapi': self.xapi or '',
             'vms': [self.vm(record) for _, record in sorted(facts.vms.items())
                     if record['is-control-domain'] != 'true'],
-            'heir': (list(self.picture.succession) + [''])[0],
+            'heir': facts.other.get('autopromote_uuid', ''),
+            'heirs': self.watch.heirs or self.picture.succession,
             'enabled': self.picture.enabled, 'xenserver_ha': facts.xenserver_ha,
+            'frozen': self.frozen(), 'placed': self.placed(),
+            'xapi_silence': since(now, notes.number('xapi_silent', now)),
+            'restarted_xapi': 'xapi_restarted' in notes.facts,
             'age': now - facts.at, 'suspended': notes.get('suspended'),
             'ready': 'ready' in notes.facts,
             'uptime': now - max(self.watch.started, notes.number('enabled', NEVER)),
@@ -4782,28 +5318,83 @@ class Site(object):
             fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
         if self.srs:
             host.srs = self.srs[0].get(uuid, [])
-        if uuid != self.me:
-            answered, failing, silent, seen = self.watch.peers.get(uuid, (0, 1, 0, 0))
-            host.answers, host.silent = not failing, bool(silent)
-            if failing:
-                host.silence = now - (answered or self.watch.started)
-            # S23: who was away when HA was switched on is absent, not failed.
-            host.seen = bool(seen) and (
-                not failing or answered >= notes.number('enabled', NEVER))
+        if uuid == self.me:
+            host.domains = self.own_domains()
+        else:
+            self.add_watched(host, self.row(uuid), now)
         return host
+
+    def add_watched(self, host, row, now):
+        """What the watcher knows of another member."""
+        host.answers, host.silent = not row.failing, row.silent
+        if row.failing:
+            host.silence = now - (row.last or self.watch.started)
+        # S23: who was away when HA was switched on is absent, not failed.
+        host.seen = row.seen and (not row.failing or row.answered
+                                  >= self.notes.number('enabled', NEVER))
+        host.unsure, host.role, host.doing = row.unsure, row.role, row.doing
+        host.version = self.notes.get('version.' + host.uuid)
+        host.back, host.settling = now - row.back, STABLE * self.settings.monitor_delay
+        host.domains, host.confirmed = row.domains, host.uuid in self.watch.confirmed
+        host.falls = len(self.lately('falls', host.uuid))
+        host.fences = len(self.lately('fences', host.uuid))
+        host.unproved = 'unproved.' + host.uuid in self.notes.facts
+        # R-3: a promise counts if it was renewed until the host fell silent.
+        if row.lease is not None and row.last - row.leased <= RENEWED:
+            host.lease, host.tie = row.lease, row.tie
 
     def vm(self, record):
         _, again, error = self.backed_off('start', record['uuid'])
-        vm = Vm(uuid=record['uuid'], name=record['name-label'],
-                power=record['power-state'], host=reference(record['resident-on']),
-                busy=bool(record['current-operations']), field=record['field'],
-                stamp=record['stamp'], appliance=reference(record['appliance']),
-                affinity=reference(record['affinity']), order=whole(record['order']),
-                delay=whole(record['start-delay']), memory=memory_of(record),
-                wait=max(0, again - self.dom0.now()), error=error)
+        vm = vm_of(record)
+        vm.wait, vm.error = max(0, again - self.dom0.now()), error
         if self.srs:
             vm.srs = self.srs[1].get(vm.uuid, [])
         return vm
+
+    def own_domains(self):
+        """uuids that really run here, or None."""
+        domains = self.domains()
+        if domains is not None:
+            return sorted(domains)
+
+    def domains(self):
+        """{uuid: domain id} of this host, asked once a round; None: unknown."""
+        if self.listed is None:
+            result = self.dom0.run(['list_domains'], LIST_TIME)
+            self.listed = (result and parse_domains(result.output), bool(result))
+        if self.listed[1]:
+            return self.listed[0]
+
+    def note_placements(self):
+        """Who ran what when the master was lost: newer than the database that a
+        promoted slave wakes up with (S02)."""
+        for uuid, record in self.facts.vms.items():
+            if record['power-state'] != 'halted' and reference(record['resident-on']):
+                self.notes['placed.' + uuid] = record['resident-on']
+
+    def frozen(self):
+        """R-7: '' or until when.  The pool's wall clock is looked at once; from
+        then on this host's own clock counts."""
+        mark = self.facts.other.get('HA_FREEZE_UNTIL', '')
+        if self.facts.other.get('rolling_upgrade_in_progress'):
+            return 'the rolling upgrade of the pool is over'
+        if mark and mark != self.notes.get('freeze_mark'):
+            left = min(max(0, whole(mark) - self.dom0.wall()), 24 * HOUR)
+            self.notes['freeze_mark'] = mark
+            self.notes['freeze'] = '%.1f' % (self.dom0.now() + left)
+        if mark and self.dom0.now() < self.notes.number('freeze', NEVER):
+            return time.strftime('%H:%M:%S', time.localtime(whole(mark)))
+        return ''
+
+    def placed(self):
+        """{vm: host} of the freshest map from before a promotion (A6)."""
+        placed = self.notes.about('placed')
+        if placed and self.dom0.now() > self.notes.number('placed_until', 1e12):
+            for uuid in placed:
+                del self.notes['placed.' + uuid]
+            del self.notes['placed_until']
+            return {}
+        return placed
 
     def master(self, hosts, by_uuid):
         """pool.conf says whom this host's xapi follows; the database who it is."""
@@ -4817,8 +5408,9 @@ class Site(object):
         """What is asked only when a decision needs it: roles and the witness."""
         me, master = known['me'], known['master']
         known['votes'] = known['followed'] = 0
-        if me and master and (not known['ready'] or known['suspended']
-                              or known['promoting'] is not None):
+        if known['promoting'] is not None and not known['xapi']:
+            self.mark_followers(known)
+        if me and master and (not known['ready'] or known['suspended']):
             known['votes'] = self.count_votes(me, master, known['hosts'])
         known['followed'] = self.follow(known)
         reach = len([host for host in known['hosts'] if host.answers])
@@ -4829,15 +5421,24 @@ class Site(object):
             known['xapi'] = known['xapi'] or 'it is still starting'
 
     def count_votes(self, me, master, hosts):
-        """Members that say that `master` is the master; who follows is marked."""
+        """Members that say that `master` is the master."""
         others = [host for host in hosts if host.answers and host not in (me, master)]
-        roles = self.dom0.roles([host.address for host in others], PROBE_TIMEOUT)
-        for host in others:
-            host.follows = roles.get(host.address) == 'slave:' + master.address
-        votes = [host for host in others if host.follows]
+        roles = self.dom0.roles([host.address for host in others if not host.role],
+                                PROBE_TIMEOUT)
+        votes = [host for host in others if (
+            host.role or roles.get(host.address)) == 'slave:' + master.address]
         # A master that answered our xe through the relay need not be asked:
         # a login that it must refuse takes it 5 s (xe.md 3).
         return len(votes) + len(set([me.uuid, master.uuid]))
+
+    def mark_followers(self, known):
+        """After a promotion: whose xapi is back and says that it follows me.  Its
+        watcher knows earlier, as soon as pool.conf is written."""
+        others = [host for host in known['hosts'] if host.answers
+                  and host is not known['me']]
+        roles = self.dom0.roles([host.address for host in others], PROBE_TIMEOUT)
+        for host in others:
+            host.follows = roles.get(host.address) == 'slave:' + known['me'].address
 
     def follow(self, known):
         """Seconds for which a suspended host has followed a majority's master."""
@@ -4887,6 +5488,7 @@ class Site(object):
     def proved(self, host, why):
         """`host` is dead: until it answers again."""
         self.forget_host(host.uuid)
+        self.remember('fences', host.uuid)
         self.notes['off.' + host.uuid] = '%s %s' % (self.now_text(), why)
         self.journal.say('proof', '%s is off: %s' % (host, why), 'fence_host')
 
@@ -4962,6 +5564,16 @@ def own_role(dom0):
     return words[0], ''
 
 
+def vm_of(record):
+    """A Vm as the database tells it."""
+    return Vm(uuid=record['uuid'], name=record['name-label'],
+              power=record['power-state'], host=reference(record['resident-on']),
+              busy=bool(record['current-operations']), field=record['field'],
+              stamp=record['stamp'], appliance=reference(record['appliance']),
+              affinity=reference(record['affinity']), order=whole(record['order']),
+              delay=whole(record['start-delay']), memory=memory_of(record))
+
+
 def reference(text):
     """A uuid, or '' for what is "<not in database>"."""
     if UUID.match(text):
@@ -4995,109 +5607,673 @@ def succession(facts, heir):
 
 
 ###############################################################################
+# Datagrams: what the watchers tell each other ################################
+###############################################################################
+# R-1.  On a slave whose master is silent every xe hangs, so what must be known
+# then travels from watcher to watcher: UDP 694, one packet a tick and member.
+# Signed with the pool's secret.  Each packet echoes the receiver's latest
+# nonce: one that does not is old, or goes one way only, and proves nothing.
+
+DATAGRAM = 'ha-lizard 1'            # the format: another one is not understood
+LARGEST = 8192                      # bytes; what is larger is dropped unread
+DOMAINS_A_PACKET = 100              # uuids: the list is split over packets
+SECRET = '/etc/xensource/ptoken'
+NONCES = 4                          # of ours that an echo may name: ticks back
+
+
+class Report(Record):
+    """What one watcher says of itself and of the members it knows.
+
+    lease: seconds after its last contact with its half in which it will have
+    stopped its VMs, or None (R-3); tie: also in an exact half.  opinions:
+    uuid -> (seconds since it answered, lease, tie, age of that lease).
+    heirs: the succession list, known_at seconds old.  domains: uuids that run
+    there, domains_age seconds old, or None.
+    """
+    fields = {
+        'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
+        'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': (),
+        'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
+        'parts': 1, 'orders': '', 'echo': '',
+    }
+
+    def text(self):
+        """All but the echo, which differs for every receiver."""
+        pairs = [
+            ('uuid', self.uuid), ('boot', self.boot), ('number', '%d' % self.number),
+            ('nonce', self.nonce), ('version', self.version), ('role', self.role),
+            ('doing', self.doing), ('lease', number_text(self.lease)),
+            ('tie', '%d' % self.tie), ('heirs', ' '.join(self.heirs)),
+            ('heirs_age', '%d' % self.heirs_age), ('flag', escape(self.flag)),
+            ('flag_number', '%d' % self.flag_number), ('orders', escape(self.orders)),
+            ('part', '%d' % self.part), ('parts', '%d' % self.parts)]
+        for uuid, opinion in sorted(self.opinions.items()):
+            pairs.append(('of', '%s %s' % (uuid, opinion_text(opinion))))
+        if self.domains is not None:
+            pairs.append(('domains', ' '.join(self.domains)))
+        return DATAGRAM + '\n' + ''.join(['%s=%s\n' % pair for pair in pairs])
+
+
+def number_text(number):
+    if number is None:
+        return '-'
+    return '%d' % number
+
+
+def text_number(text):
+    if text == '-':
+        return None
+    return int(text)
+
+
+def opinion_text(opinion):
+    ago, lease, tie, lease_age = opinion
+    return '%s %s %d %s' % (number_text(ago), number_text(lease), tie,
+                            number_text(lease_age))
+
+
+def parse_report(text):
+    """The Report in the text of a packet; ValueError or KeyError if it is none."""
+    lines = text.split('\n')
+    if lines[0] != DATAGRAM:
+        raise ValueError('another format')
+    values, opinions = {}, {}
+    for line in lines[1:-1]:
+        key, value = line.split('=', 1)
+        if key == 'of':
+            uuid, ago, lease, tie, lease_age = value.split(' ')
+            opinions[uuid] = (text_number(ago), text_number(lease), tie == '1',
+                              text_number(lease_age))
+        else:
+            values[key] = value
+    report = Report(opinions=opinions, lease=text_number(values['lease']),
+                    tie=values['tie'] == '1', heirs=values['heirs'].split())
+    for name in ('uuid', 'boot', 'nonce', 'version', 'role', 'doing', 'echo'):
+        setattr(report, name, values[name])
+    for name in ('number', 'heirs_age', 'flag_number', 'part', 'parts'):
+        setattr(report, name, int(values[name]))
+    report.flag, report.orders = unescape(values['flag']), unescape(values['orders'])
+    if 'domains' in values:
+        report.domains = values['domains'].split()
+    return report
+
+
+class Signer(object):
+    """Signs and checks packets with the pool's secret; none without one."""
+
+    def __init__(self, secret):
+        import hmac
+        try:
+            from hashlib import sha1
+        except ImportError:
+            import sha as sha1
+        self.secret = to_bytes(secret)
+        self.keyed = hmac.new(self.secret, to_bytes(''), sha1)
+        self.same = getattr(hmac, 'compare_digest', same)
+
+    def begin(self, text):
+        signature = self.keyed.copy()
+        signature.update(to_bytes(text))
+        return signature
+
+    def sign(self, text):
+        return self.begin(text).hexdigest()
+
+    def nonce(self, boot, number):
+        """Nobody without the secret can tell the next one."""
+        return self.sign('nonce %s %d' % (boot, number))[:16]
+
+    def seal(self, text, echoes):
+        """One packet per receiver: {address: text} for {address: nonce}."""
+        start = self.begin(text)
+        packets = {}
+        for address, echo in echoes.items():
+            end = 'echo=%s\n' % echo
+            signature = start.copy()
+            signature.update(to_bytes(end))
+            packets[address] = '%s%smac=%s\n' % (text, end, signature.hexdigest())
+        return packets
+
+    def open(self, packet):
+        """The text of a packet that is ours, or None."""
+        start = packet.rfind('mac=')
+        if len(packet) > LARGEST or start < 0 or not self.secret:
+            return None
+        text, signature = packet[:start], packet[start + 4:].strip()
+        if not self.same(signature, self.sign(text)):
+            return None
+        return text
+
+
+def same(one, other):
+    """Equality of two texts in a time that does not depend on where they differ."""
+    difference = len(one) ^ len(other)
+    for a, b in zip(one, other):
+        difference |= ord(a) ^ ord(b)
+    return not difference
+
+
+###############################################################################
+# Isolation: a host that is cut off stops its own VMs #########################
+###############################################################################
+# A3, R-2, R-3.  Where no device proves that a silent host is off, the others
+# may take over only because every host promises to stop its own VMs when it
+# has lost its half of the pool.  The promise is a lease with a number, and a
+# kernel watchdog keeps it when this program cannot.
+
+
+class Guardian(object):
+    """ok: the last moment this host reached its half.  lease: what it promises,
+    or None.  stopped: '' or what was done."""
+
+    def __init__(self, dom0, now):
+        self.dom0, self.ok, self.whole, self.master = dom0, now, False, False
+        self.lease, self.tie, self.why = None, False, 'it has just started'
+        self.told = []                  # (lease or None, patience, grace, tie) of 3 ticks
+        self.stopped, self.jobs, self.guarding, self.unfed = '', [], False, False
+        self.may, self.unmanaged = 'nothing is known yet', {}
+
+    def take_up(self, watch, now):
+        """A promise that was given goes on; the cut may be as old as the time
+        for which nobody fed the watchdog."""
+        given = watch.guardian
+        self.whole, self.tie, self.stopped = given.whole, given.tie, given.stopped
+        if given.lease is not None:
+            self.told = [(given.lease, given.lease - given.grace, given.grace, given.tie)]
+            self.ok = max(given.ok, now - given.lease)
+            if given.ok == NEVER:
+                self.ok = now - feed_time(given.grace)
+
+    def learn(self, watcher):
+        """What the picture of the pool says about this host's promise."""
+        settings, picture = watcher.settings, watcher.picture
+        self.master = watcher.role[0] == 'master'
+        self.may = promise_objection(settings, picture, watcher.dom0, self.master)
+        self.unmanaged = dict([(uuid, 1) for uuid, record in picture.facts.vms.items()
+                               if managed_objection(settings, None, vm_of(record))])
+
+    def managed(self, domains):
+        """The VMs that it would stop: all that are not known to be unmanaged."""
+        return [uuid for uuid in sorted(domains or ()) if uuid not in self.unmanaged]
+
+    # -- each tick ------------------------------------------------------------
+
+    def tick(self, now, watcher):
+        self.note_reach(now, watcher)
+        self.promise(watcher)
+        if self.stopped and self.ok == now:
+            self.stopped, self.unfed = '', False
+        if self.stopped == 'stopping' or now - self.ok >= self.patience():
+            self.act(now, watcher)
+        self.feed()
+
+    def note_reach(self, now, watcher):
+        """`ok`: the last moment at which enough members answered, exactly."""
+        peers = [peer for uuid, peer in watcher.peers.items()
+                 if uuid not in watcher.confirmed]
+        total = len(peers) + 1
+        moments = sorted([reached(peer, now) for peer in peers], reverse=True)
+        self.ok = max(self.ok, nth(moments, total // 2, now))
+        seen = now - watcher.witnessed <= RENEWED
+        if total % 2 == 0:
+            half = nth(moments, total // 2 - 1, now)
+            # A promise about ties is kept for as long as somebody may trust it.
+            if self.tie or [told for told in self.told if told[3]]:
+                half = min(half, watcher.witnessed)
+            self.ok = max(self.ok, half)
+        if not [peer for uuid, peer in watcher.peers.items()
+                if peer.failing and not peer.left and uuid not in watcher.confirmed
+                and not watcher.is_off(uuid)]:
+            self.whole, self.tie = True, seen
+
+    def promise(self, watcher):
+        """The number to publish; a longer one is in force only when it was
+        told for three ticks."""
+        patience, grace = lease_of(watcher.settings, self.master)
+        self.why = self.may or self.refusal(watcher, grace)
+        self.lease = None
+        if not self.why:
+            self.lease = patience + grace
+        self.told = (self.told + [(self.lease, patience, grace, self.tie)])[-3:]
+        if not self.given() and not self.unfed:
+            self.stand_down()
+
+    def given(self):
+        """The promises that somebody may still count on."""
+        return [told for told in self.told if told[0] is not None]
+
+    def refusal(self, watcher, grace):
+        """Why this host promises nothing, beyond what the pool says."""
+        if not self.whole:
+            return 'the pool was not seen whole since this host booted'
+        domains = watcher.inspector.domains
+        if domains is None:
+            return 'the domains of this host cannot be listed'
+        # A master promises without VMs, too: it is its authority that must end.
+        if not self.managed(domains) and not self.master:
+            return 'no managed VM runs here'
+        if not self.guarding:
+            why = self.dom0.guard(feed_time(grace))
+            self.guarding = not why
+            return why
+
+    def patience(self):
+        """Seconds without its half after which the stop begins: the smallest
+        number that somebody may still count on."""
+        return min([told[1] for told in self.given()] + [10 ** 9])
+
+    def feed(self):
+        """The watchdog is fed while there is nothing that it would have to end."""
+        if self.guarding and self.given() and not self.unfed:
+            self.dom0.guard(feed_time(min([told[2] for told in self.given()])))
+
+    def stand_down(self):
+        if self.guarding:
+            self.dom0.guard(None)
+        self.guarding = False
+
+    # -- the stop -------------------------------------------------------------
+
+    def act(self, now, watcher):
+        """Stop what runs here, by force; the watchdog ends what this cannot."""
+        if self.stopped == 'done':
+            return
+        if not self.stopped:
+            self.stopped, self.unfed = 'stopping', True
+            self.dom0.log('cut off from half of the pool: stopping the VMs of this host',
+                          'crit')
+            watcher.inspector.again()
+            if self.master:
+                # Its storage work must stop as well: R-3.
+                self.dom0.log('this host is the master: rebooting', 'crit')
+                self.dom0.reboot()
+            return
+        self.jobs = [job for job in self.jobs if job.result is None
+                     and not self.dom0.ended([job], 0)]
+        inspector = watcher.inspector
+        if self.jobs or inspector.domains is None or inspector.listed < now:
+            inspector.again()
+            return
+        mine = self.managed(inspector.domains)
+        if not mine:
+            self.stopped, self.unfed = 'done', False
+            self.dom0.log('the VMs of this host are stopped', 'crit')
+            return
+        self.jobs = [self.dom0.begin(destroy_argv(inspector.domains[uuid]), 10)
+                     for uuid in mine]
+        inspector.again()
+
+    def state(self):
+        """What must be on disk: WatchGuardian."""
+        ok = NEVER
+        if self.stopped:
+            ok = self.ok
+        grace = 0
+        if self.told:
+            grace = self.told[-1][2]
+        return WatchGuardian(ok=ok, whole=self.whole, tie=self.tie, lease=self.lease,
+                             grace=grace, stopped=self.stopped, why=self.why or '')
+
+
+def reached(peer, now):
+    """The last moment at which this host reached a member."""
+    if not peer.failing or peer.left:
+        return now
+    return peer.answered
+
+
+def nth(moments, count, now):
+    """The moment at which that many had answered."""
+    if count <= 0:
+        return now
+    return moments[count - 1]
+
+
+def lease_of(settings, master):
+    """R-3: (T_self, K).  MGT_LINK_LOSS_TOLERANCE is a lower bound on a master."""
+    patience = settings.xapi_count * settings.xapi_delay
+    if master:
+        patience = max(patience, settings.mgt_link_loss_tolerance)
+    return patience, 2 * settings.xe_timeout
+
+
+def feed_time(grace):
+    """Seconds for which the kernel's watchdog waits: when the stop begins it is
+    fed no more, and must have ended the host within K."""
+    return max(1, grace * 3 // 4)
+
+
+def promise_objection(settings, picture, dom0, master):
+    """R-3: why this host's VMs need no promise, as far as the pool says."""
+    if picture.enabled != 'true':
+        return 'HA is off'
+    if not settings.fence_enabled:
+        return 'FENCE_ENABLED=0'
+    if not settings.fence_ha_onfail and not [
+            name for name in settings.fence_method
+            if name == 'POOL' or not can_prove(settings, name, dom0)]:
+        return 'every fence method proves that the power is off'
+    if master and not settings.promote_slave:
+        return 'PROMOTE_SLAVE=0'
+
+
+def destroy_argv(number):
+    return ['xl', 'destroy', number]
+
+
+###############################################################################
 # Watcher: who answers, second by second ######################################
 ###############################################################################
 # The parent of every round.  It never calls xe and never waits.
 
 CALM, ALERT = 2.0, 1.0      # seconds between two looks: all answer, somebody does not
 AWAY = 10                   # a pause of the watcher itself after which silence starts anew
+RENEWED = 3 * CALM          # R-3: a lease older than that, when silence begins, is none
+ORDERS = STATE + 'orders'
 
 
 class Peer(object):
-    """What is known of one member: when it last answered, since when it is
-    watched without an answer.  Failing until it has answered once."""
+    """One member, as this host sees it.  Failing until it has answered once."""
 
-    def __init__(self, now, seen=False):
-        self.answered, self.since, self.seen = 0, now, seen
-        self.failing, self.silent = True, False
+    def __init__(self, now, address):
+        self.address, self.since, self.answered = address, now, 0
+        self.failing, self.silent, self.seen = True, False, False
+        self.back = NEVER               # when it answered again after a silence
+        self.left = False               # it went into maintenance before it fell silent
+        self.last = 0                   # the youngest answer to any reachable member
+        self.unsure = False             # a reachable member has no opinion on it
+        self.report, self.heard, self.nonce = None, NEVER, ''
+        self.number = ('', 0, 0)        # boot, number, part of the latest packet
+        self.lease, self.tie, self.leased = None, False, NEVER
+        self.domains, self.listed, self.pieces = None, NEVER, {}
+
+    def answers(self, now):
+        if self.silent:
+            self.back = now
+        self.answered = self.since = now
+        self.seen, self.failing, self.silent, self.left = True, False, False, False
+
+    def knows(self, now):
+        """Is what it reported last still worth something?"""
+        return now - self.heard <= RENEWED
+
+    def take_lease(self, lease, tie, moment):
+        """The younger word about its promise counts."""
+        if moment >= self.leased:
+            self.lease, self.tie, self.leased = lease, bool(tie), moment
 
 
 class Watcher(object):
-    """tick() looks once at everybody and tends the round; it returns the
-    seconds until the next tick."""
+    """tick() looks once at everybody, tells what it saw, and tends the round;
+    it returns the seconds until the next tick."""
 
     def __init__(self, dom0, dry_run=False, every=None):
         self.dom0, self.dry_run, self.every = dom0, dry_run, every
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
-        self.peers, self.addresses, self.saved = {}, {}, None
+        self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
+        self.number, self.nonces, self.dropped = 0, [], 0
+        self.witnessed, self.confirmed = NEVER, {}
         # The first round comes after the first answers: it would know nobody.
         self.round, self.next_round = None, self.started + CALM
         self.starts, self.reload = 0, False
-        self.take_up()
+        self.inspector = Inspector(dom0)
+        self.guardian = Guardian(dom0, self.started)
+        self.watch = read_watch(dom0, self.boot)
         self.learn()
+        self.take_up()
 
     def take_up(self):
-        """Go on where a watcher of this boot stopped: who was seen stays seen."""
-        watch = read_watch(self.dom0, self.boot)
-        if not watch:
+        """Go on where a watcher of this boot stopped."""
+        if not self.watch:
             return
-        self.started = watch.started
-        for uuid, (answered, _, _, seen) in watch.peers.items():
-            peer = self.peers[uuid] = Peer(self.looked, bool(seen))
-            peer.answered = answered
+        self.started = self.watch.started
+        for uuid, row in self.watch.peers.items():
+            if uuid in self.peers:
+                peer = self.peers[uuid]
+                peer.seen, peer.answered, peer.last = row.seen, row.answered, row.last
+                peer.left, peer.back = row.left, row.back
+                peer.take_lease(row.lease, row.tie, row.leased)
+        self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
+        self.guardian.take_up(self.watch, self.looked)
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
-        picture = read_picture(self.dom0, self.boot)[0] or Picture(facts=Facts(NEVER))
-        conf = parse_conf(self.dom0.read(CONF, ''))[0]
-        self.settings = Settings([('pool', picture.settings), ('this host', conf)], Settings(
-            [('pool', picture.settings), ('this host', picture.own)]))
-        me = own_uuid(self.dom0)
+        self.picture = read_picture(self.dom0, self.boot)[0] or Picture(facts=Facts(NEVER))
+        facts, conf = self.picture.facts, parse_conf(self.dom0.read(CONF, ''))[0]
+        self.settings = settings_of(self.picture, self.picture.settings, conf)
+        self.me, self.role = own_uuid(self.dom0), own_role(self.dom0)
+        self.signer = Signer(self.dom0.read(SECRET, '').strip())
         self.addresses = dict([(uuid, record['address']) for uuid, record
-                               in picture.facts.hosts.items()
-                               if uuid != me and record['address']])
-        for uuid in self.addresses:
-            self.peers.setdefault(uuid, Peer(self.looked))
+                               in facts.hosts.items()
+                               if uuid != self.me and record['address']])
+        for uuid, address in self.addresses.items():
+            self.peers.setdefault(uuid, Peer(self.looked, address)).address = address
         for uuid in set(self.peers) - set(self.addresses):
             del self.peers[uuid]
+        self.guardian.learn(self)
 
     def tick(self):
         now = self.dom0.now()
         fallen = self.look(now)
+        self.inspector.look(now, self.settings.monitor_delay)
+        self.guardian.tick(now, self)
+        self.tell(now)
+        self.save()
         self.tend(now, fallen)
         if [peer for peer in self.peers.values() if peer.failing]:
             return ALERT
         return CALM
 
-    # -- peers ----------------------------------------------------------------
+    # -- who answers ----------------------------------------------------------
 
     def look(self, now):
-        """Probe everybody; True if a member has just become silent."""
-        answering = self.dom0.probe(sorted(self.addresses.values()))
+        """Hear and probe everybody; True if a member has just become silent."""
         if now - self.looked > AWAY:
             # Nobody looked: what the peers did meanwhile is unknown.
             for peer in self.peers.values():
                 peer.since = now
         self.looked = now
+        self.hear(now)
+        witnesses = self.witnesses()
+        answering = self.dom0.probe(sorted(self.addresses.values()), witnesses)
+        if witnesses and not [each for each in witnesses if each not in answering]:
+            self.witnessed = now
+        for peer in self.peers.values():
+            if peer.address in answering:
+                peer.answers(now)
         fallen = [uuid for uuid, peer in sorted(self.peers.items())
-                  if self.judge(peer, self.addresses[uuid] in answering, now)]
-        self.tell()
+                  if self.judge(uuid, peer, now)]
+        self.read_orders(now)
         return bool(fallen)
 
-    def judge(self, peer, answers, now):
-        """True if this peer is silent from now on."""
-        if answers:
-            peer.answered = peer.since = now
-            peer.seen, peer.failing, peer.silent = True, False, False
-            return False
-        patience = self.settings.xapi_count * self.settings.xapi_delay
+    def witnesses(self):
+        if not self.settings.fence_use_ip_heuristics:
+            return []
+        return self.settings.fence_heuristics_ips
+
+    def judge(self, uuid, peer, now):
+        """True if this peer is silent from now on.  R-1, R-2: it is silent only
+        if no reachable member heard it either, from the youngest answer on."""
+        opinions = [other for each, other in self.peers.items()
+                    if each != uuid and not other.failing]
+        last = max(peer.answered, peer.since)
+        for other in opinions:
+            ago = other.knows(now) and other.report.opinions.get(uuid, (None,))[0]
+            if ago is not None and ago is not False:
+                last = max(last, other.heard - ago)
+        peer.last = last
+        if peer.failing:
+            peer.unsure = bool([other for other in opinions if not other.knows(now)])
         quiet = now - peer.since - PROBE_TIMEOUT
-        was_silent = peer.silent
-        peer.failing = peer.failing or quiet >= 0
-        peer.silent = peer.silent or quiet >= patience
+        if quiet >= 0 and not peer.failing:
+            peer.failing, peer.left = True, self.is_leaving(uuid, peer)
+        patience = self.settings.xapi_count * self.settings.xapi_delay
+        was_silent, peer.silent = peer.silent, (
+            peer.failing and now - last - PROBE_TIMEOUT >= patience)
         return peer.silent and not was_silent
 
-    def tell(self):
-        """The rounds read it; it is written only when somebody changes."""
-        state = dict([(uuid, (peer.failing, peer.silent, peer.seen))
-                      for uuid, peer in self.peers.items()])
-        if state != self.saved:
-            watch = Watch(self.boot, self.started, dict([
-                (uuid, (peer.answered, peer.failing, peer.silent, peer.seen))
-                for uuid, peer in self.peers.items()]))
-            if not self.dom0.write(Watch.path, watch.text(), PRIVATE):
-                self.saved = state
+    def is_leaving(self, uuid, peer):
+        """R-3: this host saw it go into maintenance before it fell silent."""
+        record = self.picture.facts.hosts.get(uuid)
+        return bool(record and record['enabled'] != 'true')
+
+    # -- datagrams ------------------------------------------------------------
+
+    def hear(self, now):
+        """Take in what the others told since the last tick."""
+        for address, packet in self.dom0.heard():
+            text = self.signer.open(packet)
+            try:
+                report = parse_report(text or '')
+                peer = self.peers[report.uuid]
+            except (KeyError, ValueError):
+                self.dropped += 1
+                continue
+            if peer.address != address or not self.is_news(peer, report):
+                self.dropped += 1
+                continue
+            self.take_in(now, peer, report)
+
+    def is_news(self, peer, report):
+        """Never the same packet twice, never an older one of the same boot."""
+        boot, number, part = peer.number
+        return report.boot != boot or (report.number, report.part) > (number, part)
+
+    def take_in(self, now, peer, report):
+        peer.number = (report.boot, report.number, report.part)
+        peer.nonce = report.nonce
+        if report.echo not in self.nonces:
+            return                      # it does not hear us, or it is a replay
+        peer.answers(now)
+        peer.report, peer.heard = report, now
+        peer.take_lease(report.lease, report.tie, now)
+        if report.domains is not None:
+            peer.pieces[report.part] = report.domains
+            if report.part == 0:
+                peer.pieces = {0: report.domains}
+            if len(peer.pieces) == report.parts:
+                peer.domains, peer.listed = sum(peer.pieces.values(), []), now
+        for uuid, (ago, lease, tie, lease_age) in report.opinions.items():
+            if uuid in self.peers and lease_age is not None:
+                self.peers[uuid].take_lease(lease, tie, now - lease_age)
+        self.obey(now, report)
+
+    def is_off(self, uuid):
+        """Did a round of this host prove it?"""
+        return 'off.' + uuid in self.notes
+
+    def tell(self, now):
+        """One packet to every member (R-1); the list of domains may need more."""
+        if not self.signer.secret or not self.me:
+            return
+        self.number += 1
+        self.nonces = self.nonces[1 - NONCES:] + [
+            self.signer.nonce(self.boot, self.number)]
+        domains = self.inspector.domains
+        pieces = [None]
+        if domains is not None:
+            names = sorted(domains)
+            pieces = [names[start:start + DOMAINS_A_PACKET] for start in
+                      range(0, len(names), DOMAINS_A_PACKET)] or [[]]
+        echoes = dict([(peer.address, peer.nonce) for peer in self.peers.values()])
+        report = self.report(now)
+        report.parts = len(pieces)
+        for part, piece in enumerate(pieces):
+            report.part, report.domains = part, piece
+            self.dom0.tell(self.signer.seal(report.text(), echoes))
+
+    def report(self, now):
+        heirs, heirs_age = self.heirs(now)
+        return Report(
+            uuid=self.me, boot=self.boot, number=self.number, version=VERSION,
+            nonce=self.nonces[-1],
+            role=':'.join([part for part in self.role if part]), doing=self.doing(),
+            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
+            heirs_age=heirs_age, flag=self.picture.enabled or '',
+            flag_number=self.picture.flag_number,
+            orders=' '.join(sorted(self.confirmed)),
+            opinions=dict([(uuid, opinion(peer, now))
+                           for uuid, peer in self.peers.items()]))
+
+    def doing(self):
+        """What the others should know of this host's state."""
+        for key, word in (('suspended', 'suspended'), ('promotion', 'promoting')):
+            if key in self.notes:
+                return word
+        if self.guardian.stopped:
+            return 'isolated'
+        record = self.picture.facts.hosts.get(self.me)
+        if record and record['enabled'] != 'true':
+            return 'maintenance'
+        return 'idle'
+
+    def heirs(self, now):
+        """(the succession list in force, its age): A8: the youngest anybody has."""
+        lists = [(now - self.picture.facts.at, list(self.picture.succession))]
+        for _, peer in sorted(self.peers.items()):
+            if peer.knows(now) and peer.report.heirs:
+                lists.append((now - peer.heard + peer.report.heirs_age,
+                              list(peer.report.heirs)))
+        age, heirs = sorted(lists)[0]
+        return heirs, min(age, 10 ** 6)
+
+    # -- orders of the administrator ------------------------------------------
+
+    def read_orders(self, now):
+        """R-7: evidence that ha-cfg left here; void when the host answers."""
+        pairs = dict(from_state(self.dom0.read(ORDERS)) or [])
+        for key, value in pairs.items():
+            uuid = key[len('confirm-dead.'):]
+            if key.startswith('confirm-dead.') and uuid in self.peers:
+                given = float((value.split() or ['0'])[0])
+                if self.peers[uuid].last < given:
+                    self.confirmed.setdefault(uuid, now)
+        for uuid in list(self.confirmed):
+            peer = self.peers.get(uuid)
+            if not peer or not peer.failing or peer.last > self.confirmed[uuid]:
+                del self.confirmed[uuid]
+
+    def obey(self, now, report):
+        """Another watcher passes on that a host was confirmed dead."""
+        patience = self.settings.xapi_count * self.settings.xapi_delay
+        for uuid in report.orders.split():
+            peer = self.peers.get(uuid)
+            if peer and peer.failing and now - peer.last > patience:
+                self.confirmed.setdefault(uuid, now)
+
+    # -- what the rounds read -------------------------------------------------
+
+    def save(self):
+        """Written only when something changes that a round would decide by."""
+        now = self.looked
+        text = self.dom0.read(Notes.path)
+        if text != self.notes_text:
+            self.notes_text, self.notes = text, dict(from_state(text) or [])
+        heirs = self.heirs(now)[0]
+        rows = dict([(uuid, self.row(uuid, peer, now))
+                     for uuid, peer in self.peers.items()])
+        state = ([(uuid, row.changes()) for uuid, row in sorted(rows.items())], heirs,
+                 sorted(self.confirmed), self.guardian.state())
+        if state == self.saved:
+            return
+        self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
+                           confirmed=sorted(self.confirmed), guardian=self.guardian.state())
+        if not self.dom0.write(WATCH, self.watch.text(), PRIVATE):
+            self.saved = state
+
+    def row(self, uuid, peer, now):
+        row = WatchRow(
+            answered=peer.answered, last=peer.last, failing=peer.failing,
+            silent=peer.silent, seen=peer.seen, unsure=peer.unsure, left=peer.left,
+            back=peer.back, lease=peer.lease, tie=peer.tie, leased=peer.leased)
+        if peer.knows(now):
+            row.role, row.doing = peer.report.role, peer.report.doing
+            row.version, row.flag = peer.report.version, peer.report.flag
+            row.flag_number = peer.report.flag_number
+        if peer.domains is not None and now - peer.listed <= RENEWED:
+            row.domains = sorted(peer.domains)
+        return row
 
     # -- rounds ---------------------------------------------------------------
 
@@ -5129,9 +6305,55 @@ class Watcher(object):
             self.round.kill()
 
     def stop(self):
-        """End a running round with all its children."""
+        """End a running round with all its children; then, R-3, first tell that
+        this host promises nothing any more, and only then close the watchdog."""
         if self.round:
             self.round.kill()
+        if self.guardian.lease is not None:
+            self.guardian.lease = None
+            for _ in range(3):
+                self.tell(self.dom0.now())
+                self.dom0.sleep(ALERT)
+        self.guardian.stand_down()
+
+
+def opinion(peer, now):
+    """What this host tells of another, in whole seconds: an answer is said to
+    be younger than it is, a promise older.  Both errors make others wait."""
+    ago = lease_age = None
+    if peer.answered:
+        ago = int(now - peer.answered)
+    if peer.leased > NEVER:
+        lease_age = int(now - peer.leased + 0.999)
+    return ago, peer.lease, peer.tie, lease_age
+
+
+class Inspector(object):
+    """Which domains really run here: `list_domains`, once a round's time."""
+
+    def __init__(self, dom0):
+        self.dom0, self.job, self.next = dom0, None, NEVER
+        self.domains, self.listed = None, NEVER     # uuid -> domain id
+
+    def look(self, now, every):
+        if self.job is None and now >= self.next:
+            self.next = now + every
+            self.job = self.dom0.begin(['list_domains'], 10)
+        if self.job and self.dom0.ended([self.job], 0):
+            result, self.job = self.job.result, None
+            self.domains, self.listed = None, now
+            if result:
+                self.domains = parse_domains(result.output)
+
+    def again(self):
+        """Ask anew with the next look."""
+        self.next = NEVER
+
+
+def parse_domains(text):
+    """`list_domains` -> {uuid: domain id} without dom0: dom0.md 4."""
+    found = re.findall(r'(?m)^\s*(\d+) \|\s*([0-9a-f-]{36}) \|', text)
+    return dict([(uuid, number) for number, uuid in found if number != '0'])
 
 
 ###############################################################################
@@ -5165,7 +6387,7 @@ def act_fence(site, uuid):
 def life_objection(site, host):
     """A13: right before the power goes, look once more."""
     watch = read_watch(site.dom0, site.boot)
-    if not watch or not watch.peers.get(host.uuid, (0, 0))[1]:
+    if not watch or not watch.peers.get(host.uuid, WatchRow()).failing:
         return '%s answers again' % host
     if site.dom0.answering([host.address], LAST_LOOK):
         return '%s answers again' % host
@@ -5201,6 +6423,7 @@ PID_FILE = '/var/run/ha-lizard.pid'
 LAST_ROUND = '/etc/ha-lizard/state/pool'        # every round replaces it
 STOP_PATIENCE = 10              # seconds that a daemon has to end by itself
 START_PATIENCE = 20             # seconds until it must say that it runs
+AFTER_BUG = 1.0                 # seconds until the next tick
 BUG_PAUSE = 60            # seconds between two lines on the same bug
 MOST_BUGS = 50            # more different ones are not remembered
 
@@ -5262,7 +6485,8 @@ def start(dom0, dry_run, every):
         complain('ha-lizard did not start: see the log')
         return 1
     status, text = told.split(' ', 1)
-    return tell(int(status), text)
+    # Another start that was quicker is as good.
+    return tell(int(status) * (not PidFile(dom0).holder()), text)
 
 
 def run_in_foreground(dom0, dry_run, every):
@@ -5339,12 +6563,11 @@ def stop(dom0, dry_run, every):
     """End the daemon and its round; 0 also when nothing ran."""
     pid_file = PidFile(dom0)
     pid = pid_file.holder()
-    if not pid:
-        remove_file(pid_file.path)
-        say('ha-lizard does not run')
-        return 0
-    if dry_run:
+    if dry_run and pid:
         return tell(0, 'would stop ha-lizard, pid %s' % pid)
+    if not pid:
+        pid_file.clear()
+        return tell(0, 'ha-lizard does not run')
     try:
         os.kill(pid, signal.SIGTERM)
     except EnvironmentError:
@@ -5354,7 +6577,7 @@ def stop(dom0, dry_run, every):
         kill_family(pid)
         if not pid_file.free_within(pid, 2):
             return tell(1, 'ha-lizard cannot be killed, pid %s' % pid)
-        remove_file(pid_file.path)
+        pid_file.clear()
     return tell(0, 'ha-lizard is stopped')
 
 
@@ -5375,28 +6598,26 @@ class PidFile(object):
         self.path, self.fd = dom0.path(PID_FILE), None
 
     def take(self):
-        """Hold it until release() or the end of this process: None, or the
-        (exit status, sentence) that says why not."""
+        """Hold it until release() or our end: None, or why not."""
         try:
             why = folder_objection(self.path)
-            # Others look at it: `status` holds the lock for an instant.
+            # `status` holds the lock for an instant.
             for _ in range(20):
                 if why or self.lock():
                     break
                 time.sleep(0.02)
         except EnvironmentError:
             why = '%s: %s' % (self.path, reason(caught()))
-        if why:
-            return 1, why
         if self.fd is None:
-            return 0, 'ha-lizard runs already, pid %s' % self.holder()
+            return why or 'ha-lizard runs already, pid %s' % self.holder()
+        os.chmod(self.path, PUBLIC)
         os.ftruncate(self.fd, 0)
         write_all(self.fd, to_bytes('%d\n' % os.getpid()))
 
     def lock(self):
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, PUBLIC)
         # A file that was removed meanwhile is nobody's proof.
-        if flock(fd) and is_same_file(fd, self.path):
+        if flock(fd, 'LOCK_EX') and is_same_file(fd, self.path):
             self.fd = fd
             return True
         os.close(fd)
@@ -5407,7 +6628,7 @@ class PidFile(object):
             if not self.is_locked():
                 return None
             words = read_file(self.path, '').split()
-            if words and words[0].isdigit():
+            if words and words[0].isdigit() and int(words[0]) > 0:
                 return int(words[0])
             time.sleep(0.02)                    # it is about to write its pid
 
@@ -5417,7 +6638,7 @@ class PidFile(object):
         except EnvironmentError:
             return False
         try:
-            return not flock(fd)
+            return not flock(fd, 'LOCK_SH')
         finally:
             os.close(fd)
 
@@ -5430,16 +6651,21 @@ class PidFile(object):
             time.sleep(0.05)
         return True
 
+    def clear(self):
+        """Remove a stale file, but never that of a daemon just started."""
+        if os.path.exists(self.path) and self.lock():
+            self.release()
+
     def release(self):
         remove_file(self.path)
         os.close(self.fd)
 
 
-def flock(fd):
-    """Whether the lock could be had, now."""
+def flock(fd, kind):
+    """Whether the lock can be had, now."""
     import fcntl
     try:
-        steadily(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        steadily(fcntl.flock, fd, getattr(fcntl, kind) | fcntl.LOCK_NB)
         return True
     except EnvironmentError:
         if caught().errno not in (errno.EAGAIN, errno.EACCES):
@@ -5536,7 +6762,7 @@ def serve(dom0, dry_run, every, report):
     pid_file, wanted = PidFile(dom0), Wanted()
     objection = pid_file.take()
     if objection:
-        return report(*objection)
+        return report(1, objection)
     try:
         wanted.listen()
         watcher = Watcher(dom0, dry_run=dry_run, every=every)
@@ -5569,7 +6795,7 @@ def tick(watcher, complaints):
         raise
     except Exception:
         complaints.add(traceback.format_exc())
-        return 1.0
+        return AFTER_BUG
 
 
 def doze(dom0, seconds, wanted):

@@ -26,7 +26,7 @@ import re
 
 MODES = ('works', 'silent', 'refuses', 'lies', 'slow', 'locked', 'garbage', 'dies')
 
-COMMAND, READ, LOGIN, SLOW = 4.4, 1.0, 0.5, 20.0
+COMMAND, READ, LOGIN, SLOW = 4.2, 1.0, 0.5, 20.0
 SSH_GIVES_UP, IPMITOOL_GIVES_UP, IPMITOOL_SESSION_LOST = 10.0, 6.0, 20.0
 
 OUTER = '192.168.100.254'                   # of the host whose VMs the hosts are
@@ -66,6 +66,12 @@ class Devices(object):
             if method is None or language is language_of(method):
                 self.modes[name, language] = mode
                 self.lying.pop((name, language), None)
+
+    def works(self, name):
+        """Does what a host hangs on do as told, whatever the method?"""
+        return self.target(name) == name and not [
+            mode for (host, _), mode in self.modes.items()
+            if host == name and mode not in ('works', 'slow')]
 
     def swap(self, one, other):
         """Each of two hosts is switched by the device of the other."""
@@ -185,7 +191,8 @@ class Language(object):
         if self.mode == 'lies':
             self.world.at(COMMAND, self.lie, action)
         elif self.mode == 'slow':
-            self.world.at(COMMAND + SLOW, self.devices.switch, self.name, action == 'on')
+            self.world.at(COMMAND + SLOW, self.devices.switch, self.name,
+                          action == 'on')
         else:
             self.world.at(COMMAND, self.devices.switch, self.name, action == 'on')
         return self.say(COMMAND, self.accepted(action, before))
@@ -221,16 +228,14 @@ class Ssh(Language):
     def given(self):
         return self.password or ''
 
-    def target_of_login(self):
-        return '%s@%s' % ('admin', self.devices.address(self.name))
-
     def silence(self):
-        return self.say(SSH_GIVES_UP, (255, '', 'ssh: connect to host %s port 22: Connection '
-                                       'timed out\n' % self.devices.address(self.name)))
+        return self.say(SSH_GIVES_UP, (
+            255, '', 'ssh: connect to host %s port 22: Connection timed out\n'
+            % self.devices.address(self.name)))
 
     def locked(self):
-        return 255, '', '%s: Permission denied (password,keyboard-interactive).\n' % (
-            self.target_of_login())
+        return 255, '', ('root@%s: Permission denied (password,keyboard-interactive).\n'
+                         % self.devices.address(self.name))
 
     def die(self):
         return self.say(READ, (255, '\r\nstatus=0\r\nstatus_tag=COMM',
@@ -264,7 +269,8 @@ class Ilo(Ssh):
 
     def accepted(self, action, was_on):
         if was_on == (action == 'on'):
-            return clp_failed('COMMAND ERROR-UNSPECIFIED', 'Server power already %s.' % action)
+            return clp_failed('COMMAND ERROR-UNSPECIFIED',
+                              'Server power already %s.' % action)
         if action == 'on':
             return clp_done('Server powering on .......')
         return clp_done('Forcing server power off .......\n'
@@ -279,11 +285,20 @@ def clp_done(text):
 
 
 def clp_failed(tag, text):
-    return 0, clp('status=2', 'status_tag=COMMAND PROCESSING FAILED\nerror_tag=' + tag, text), ''
+    tags = 'status_tag=COMMAND PROCESSING FAILED\nerror_tag=' + tag
+    return 0, clp('status=2', tags, text), ''
 
 
 def clp(status, tag, text):
-    return ('\n%s\n%s\n%s\n\n\n\n%s\n\n\n' % (status, tag, DATE, text)).replace('\n', '\r\n')
+    lines = '\n%s\n%s\n%s\n\n\n\n%s\n\n\n' % (status, tag, DATE, text)
+    return lines.replace('\n', '\r\n')
+
+
+WRONG_STATE = (
+    'You attempted an operation on a VM that was not in an appropriate power state '
+    'at the time; for example, you attempted to start a VM that was already running. '
+    "The parameters returned are the VM's handle, and the expected and actual VM "
+    'state at the time of the call.\nvm: %s (%s)\nexpected: %s\nactual: %s\n')
 
 
 class Xvm(Ssh):
@@ -299,7 +314,8 @@ class Xvm(Ssh):
         return None
 
     def action(self, words):
-        return {'vm-shutdown': 'off', 'vm-start': 'on'}.get(words[1].split()[1], 'status')
+        return {'vm-shutdown': 'off',
+                'vm-start': 'on'}.get(words[1].split()[1], 'status')
 
     def answer(self, action):
         return 0, ('halted\n', 'running\n')[self.is_on()], ''
@@ -311,18 +327,18 @@ class Xvm(Ssh):
 
     def refusal(self, action, actual='Paused'):
         expected = {'on': 'Halted', 'off': 'Running'}[action]
-        return 1, '', ('You attempted an operation on a VM that was not in an appropriate '
-                       'power state at the time; for example, you attempted to start a VM '
-                       'that was already running. The parameters returned are the VM\'s '
-                       'handle, and the expected and actual VM state at the time of the '
-                       'call.\nvm: %s (%s)\nexpected: %s\nactual: %s\n' % (
-                           self.devices.vm_uuid(self.name), self.name, expected, actual))
+        return 1, '', WRONG_STATE % (
+            self.devices.vm_uuid(self.name), self.name, expected, actual)
 
     def die(self):
-        return self.say(READ, (255, 'halt', 'Connection to %s closed by remote host.\n' % OUTER))
+        return self.say(READ, (
+            255, 'halt', 'Connection to %s closed by remote host.\n' % OUTER))
 
     def garbage(self):
         return 0, 'halted\nrunning\n', ''
+
+
+UP_DOWN = {'on': 'Up/On', 'off': 'Down/Off'}
 
 
 class Ipmi(Language):
@@ -348,18 +364,17 @@ class Ipmi(Language):
         return 0, 'Chassis Power is %s\n' % ('off', 'on')[self.is_on()], ''
 
     def accepted(self, action, was_on):
-        return 0, 'Chassis Power Control: %s\n' % {'on': 'Up/On', 'off': 'Down/Off'}[action], ''
+        return 0, 'Chassis Power Control: %s\n' % UP_DOWN[action], ''
 
     def refusal(self, action):
-        return 1, '', 'Set Chassis Power Control to %s failed: Insufficient privilege level\n' % (
-            {'on': 'Up/On', 'off': 'Down/Off'}[action])
+        return 1, '', ('Set Chassis Power Control to %s failed: Insufficient '
+                       'privilege level\n' % UP_DOWN[action])
 
     def silence(self):
         return self.say(IPMITOOL_GIVES_UP, self.locked())
 
     def die(self):
-        return self.say(IPMITOOL_SESSION_LOST, (1, '', 'Error: Unable to establish IPMI v2 / '
-                                                'RMCP+ session\n'))
+        return self.say(IPMITOOL_SESSION_LOST, self.locked())
 
     def locked(self):
         return 1, '', 'Error: Unable to establish IPMI v2 / RMCP+ session\n'

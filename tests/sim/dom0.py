@@ -39,8 +39,7 @@ class SimDom0(object):
 
     def __init__(self, world, host):
         self.world, self.host, self.boots = world, host, host.boots
-        self.asked, self.calls, self.fuse = set(), [], None
-        self.dry_run = False
+        self.asked, self.inbox, self.dog = set(), [], None
 
     def check(self):
         """A program of an earlier boot, or of a dead daemon, does nothing more."""
@@ -55,6 +54,7 @@ class SimDom0(object):
         """As init does after a boot, or the watchdog after a death."""
         dom0 = SimDom0(self.world, self.host)
         self.host.dom0 = dom0
+        self.host.watcher = None
         self.host.watcher = ha_lizard.Watcher(dom0)
         self.world.at(0, dom0.tick, self.host.watcher)
 
@@ -63,7 +63,10 @@ class SimDom0(object):
 
     def tick(self, watcher):
         if self.host.watcher is watcher and self.boots == self.host.boots:
-            self.world.at(watcher.tick(), self.tick, watcher)
+            try:
+                self.world.at(watcher.tick(), self.tick, watcher)
+            except PowerLost:
+                pass
 
     def run_program(self, work):
         program = Program(self.world, self.host, work)
@@ -84,7 +87,7 @@ class SimDom0(object):
         return self.world.now - self.host.booted
 
     def wall(self):
-        return WALL + self.world.now
+        return WALL + self.world.now + self.host.clock
 
     def sleep(self, seconds):
         self.check()
@@ -96,15 +99,17 @@ class SimDom0(object):
     def begin(self, argv, timeout, feed='', env=None, password=None):
         self.check()
         job = SimJob(argv, self.now() + timeout)
-        self.count(argv)
+        self.world.watch_call(self.host, argv)
         self.world.at(timeout, self.expire, job)
         done = lambda status, output='', errors='': self.end(job, status, output, errors)
         if argv[0] == 'xe':
-            job.client = self.world.pool.xe(self.host, argv, done)
+            job.client = self.world.pool.xe(self.host, argv, done, env, feed)
         elif argv[0].endswith('/resetvdis.py'):
             job.client = self.world.pool.resetvdis(self.host, argv, done)
         elif argv[2:3] == ['act']:
             job.program = self.run_program(lambda: self.act(argv[3:], done))
+        elif argv[0] in ('list_domains', 'xl', 'xe-toolstack-restart'):
+            done(0, getattr(self, argv[0].replace('-', '_'))(*argv[1:]))
         elif self.world.devices.answers(argv):
             self.world.devices.run(self.host, argv, feed, env, password, done)
         else:
@@ -116,9 +121,24 @@ class SimDom0(object):
         status, output = ha_lizard.act(self, words)
         done(status, output, '')
 
-    def count(self, argv):
-        self.calls.append((self.world.now, argv))
-        self.world.watch_call(self.host, argv)
+    def list_domains(self):
+        lines = ['id |                                 uuid |  state']
+        lines.append(' 0 | %s |     R' % self.host.uuid)
+        for uuid in sorted(self.host.domains):
+            number = self.host.numbers.setdefault(uuid, len(self.host.numbers) + 1)
+            lines.append('%2d | %s |     R' % (number, uuid))
+        return '\n'.join(lines) + '\n'
+
+    def xl(self, command, number):
+        for uuid in sorted(self.host.domains):
+            if self.host.numbers.get(uuid) == int(number):
+                self.world.stop_domain(self.host, uuid)
+                self.world.pool.domain_ended(self.host, uuid)
+        return ''
+
+    def xe_toolstack_restart(self):
+        self.world.pool.restart(self.host)
+        return ''
 
     def end(self, job, status, output, errors):
         if job.result is None:
@@ -137,7 +157,7 @@ class SimDom0(object):
     def ended(self, jobs, seconds):
         self.check()
         ready = [job for job in jobs if job.result is not None]
-        if not ready:
+        if not ready and seconds > 0:
             for job in jobs:
                 job.waiter = self.world.current
             self.world.current.wait(seconds)
@@ -172,11 +192,44 @@ class SimDom0(object):
         return (self.world.reaches(self.host.name, other.name)
                 and bool(ports or other.icmp))
 
-    def probe(self, addresses):
+    def probe(self, addresses, witnesses=()):
         self.check()
         before = self.asked
-        self.asked = set([address for address in addresses if self.replies(address)])
+        self.asked = set([address for address in addresses if self.replies(address)]
+                         + [address for address in witnesses
+                            if self.replies(address, False)])
         return before
+
+    def tell(self, packets):
+        self.check()
+        if self.host.old_version:
+            return
+        for address, packet in sorted(packets.items()):
+            other = self.world.host_at(address)
+            if (other and other.watcher and not other.old_version
+                    and self.world.passes(self.host.name, other.name)):
+                other.dom0.inbox.append((self.host.address, packet))
+
+    def heard(self):
+        inbox, self.inbox = self.inbox, []
+        return inbox
+
+    def guard(self, seconds):
+        """The kernel's watchdog: fed, or closed with its magic character."""
+        self.check()
+        if not self.host.watchdog:
+            return 'there is no watchdog'
+        if self.host.dog:
+            self.host.dog.cancel()
+        self.host.dog = None
+        if seconds is not None:
+            self.host.dog = self.world.at(seconds, self.bite)
+
+    def bite(self):
+        if self.host.powered and self.boots == self.host.boots:
+            self.world.note('is reset by its watchdog', self.host)
+            self.world.say(self.host, '(the watchdog resets this host)')
+            self.world.reboot(self.host.name)
 
     def answering(self, addresses, seconds, ports=(443, 80, 22)):
         self.check()
@@ -231,4 +284,6 @@ class SimDom0(object):
         self.check()
         self.world.note('reboots itself', self.host)
         self.world.at(0, self.world.reboot, self.host.name)
-        self.world.current.wait(FOREVER)
+        if self.world.current:
+            self.world.current.wait(FOREVER)
+        raise PowerLost()

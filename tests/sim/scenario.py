@@ -12,6 +12,9 @@ from world import World
 import xapi
 
 GIB = 1024 ** 3
+ACTS = ('vm-start', 'vm-reset-powerstate', 'host-declare-dead',
+        'pool-emergency-transition-to-master')
+REACTION = 6.0              # seconds in which no host can know that it was cut off
 BOOTED = -3600.0            # every host has been up for an hour when a story begins
 
 
@@ -26,6 +29,7 @@ class SimWorld(World):
         World.__init__(self)
         self.lines, self.calls = [], {}
         self.enabled, self.devices = False, Devices(self)
+        self.lost = {}                  # host name -> since when it lacks its half
 
     def say(self, host, text):
         self.lines.append('%4d %s: %s' % (self.now, host.name, text))
@@ -47,10 +51,40 @@ class SimWorld(World):
             if other and other.domains:
                 self.violate('I10 %s clears the locks of %s, which runs VMs' % (
                     host, other))
-        acts = ('vm-start', 'vm-reset-powerstate', 'host-declare-dead',
-                'pool-emergency-transition-to-master')
-        if not self.enabled and (argv[1:2] and argv[1] in acts):
-            self.violate('I7 %s runs %s while HA is off' % (host, argv[1]))
+        if (argv[0] == 'xe' and argv[1] in ACTS) or argv[2:4] == ['act', 'fence']:
+            self.watch_act(host, argv)
+
+    def watch_act(self, host, argv):
+        """What only a host on the acting side may do."""
+        what = ' '.join([word for word in argv[1:4] if '=' not in word])
+        if not self.enabled:
+            self.violate('I7 %s runs %s while HA is off' % (host, what))
+        if self.now - self.lost.get(host.name, self.now) > REACTION:
+            self.violate('I4 %s runs %s without half of the pool' % (host, what))
+
+    def watch_links(self):
+        """Since when does each host lack its half, by the truth?"""
+        for name in self.order:
+            reach = len([other for other in self.order if self.reaches(name, other)])
+            if reach * 2 >= len(self.order):
+                self.lost.pop(name, None)
+            else:
+                self.lost.setdefault(name, self.now)
+
+    def links_changed(self):
+        World.links_changed(self)
+        self.watch_links()
+
+    def power_off(self, name):
+        self.note_promises()
+        World.power_off(self, name)
+
+    def note_promises(self):
+        """Who has promised to stop its VMs, before links or power change."""
+        for name in self.order:
+            watcher = self.hosts[name].watcher
+            if watcher and name not in self.lost:
+                self.hosts[name].promised = bool(watcher.guardian.given())
 
 
 class Story(object):
@@ -62,6 +96,7 @@ class Story(object):
     def __init__(self, chosen=None):
         self.world, self.chosen = SimWorld(), chosen
         self.pool, self.vms, self.appliances = None, {}, {}
+        self.method, self.unmanaged = 'POOL', {}
         self.witness_named, self.started = False, False
 
     # -- playing --------------------------------------------------------------
@@ -128,6 +163,7 @@ class Story(object):
     def inventory(self, host):
         host.files['/etc/xensource-inventory'] = (
             "INSTALLATION_UUID='%s'\nMANAGEMENT_INTERFACE='xenbr0'\n" % host.uuid)
+        host.files['/etc/xensource/ptoken'] = 'the secret of the pool'
 
     def other(self, key, value, kind='pool', uuid=None):
         """A key of other-config: as the story begins, or later by `xe`."""
@@ -163,6 +199,8 @@ class Story(object):
             name, host=host, state=state, memory=int(float(options.get('memory', 1)) * GIB),
             order=int(options.get('order', 0)), start_delay=int(options.get('delay', 0)),
             other_config=other, sr=sr)
+        if state != 'running' or local or options.get('ha') == 'false':
+            self.unmanaged[name] = 1
         if state == 'suspended':
             self.pool.setup_db().set('vm', uuid, power_state='suspended')
         self.world.names[uuid] = name
@@ -186,6 +224,7 @@ class Story(object):
         self.other('HA_' + words[0], value)
 
     def do_fence(self, method):
+        self.method = method
         self.other('HA_FENCE_METHOD', method)
         self.other('HA_FENCE_PASSWD', self.world.devices.password)
         for name in self.world.order:
@@ -257,6 +296,7 @@ class Story(object):
                 self.world.cut_off.pop(name, None)
                 if cut:
                     self.world.cut_off[name] = 1
+        self.world.note_promises()
         for a, b in pairs:
             change(self.host(a).name, self.host(b).name)
         self.world.links_changed()
@@ -264,6 +304,7 @@ class Story(object):
     def do_cut_oneway(self, one, to, other):
         if to != 'to':
             raise ValueError('cut-oneway HOST to HOST')
+        self.world.note_promises()
         self.world.cut(self.host(one).name, self.host(other).name, one_way=True)
         self.world.links_changed()
 
@@ -293,7 +334,7 @@ class Story(object):
         self.pool.set_address(self.host(name), address)
 
     def do_eject(self, name):
-        self.pool.eject(self.host(name))
+        self.by_hand(self.pool.eject, self.host(name))
 
     def do_daemon(self, what, name):
         host = self.host(name)
@@ -305,16 +346,49 @@ class Story(object):
         elif self.started and not host.watcher:
             host.dom0.start_daemon()
 
+    def do_version(self, what, name):
+        self.host(name).old_version = {'old': True, 'new': False}[what]
+
+    def do_watchdog(self, what, name):
+        self.host(name).watchdog = {'xen': True, 'none': False}[what]
+
+    def do_dns(self, switch):
+        """Witnesses that are named need it; the simulated ones are addresses."""
+        self.world.dns = flag(switch)
+
+    def do_clock(self, name, jump):
+        """The wall clock of a host jumps: nothing must notice."""
+        self.host(name).clock = float(jump)
+
+    def do_confirm_dead(self, name, by, other):
+        """As `ha-cfg confirm-dead` on another host."""
+        if by != 'by':
+            raise ValueError('confirm-dead HOST by HOST')
+        dom0, uuid = self.host(other).dom0, self.host(name).uuid
+        dom0.write(ha_lizard.ORDERS, ha_lizard.to_state(
+            [('confirm-dead.' + uuid, '%.1f by hand' % dom0.now())]))
+
+    def do_freeze(self, minutes):
+        from dom0 import WALL
+        self.other('HA_FREEZE_UNTIL', '%d' % (WALL + self.world.now + 60 * float(minutes)))
+
     def do_disk(self, what, name):
         self.host(name).disk_full = {'full': True, 'ok': False}[what]
 
     # -- the administrator ----------------------------------------------------
 
     def do_maintenance(self, switch, name):
-        self.pool.maintenance(self.host(name), flag(switch))
+        self.by_hand(self.pool.maintenance, self.host(name), flag(switch))
+
+    def by_hand(self, function, *arguments):
+        """What the administrator does through xe needs a master."""
+        if self.pool.master():
+            function(*arguments)
+        else:
+            self.world.lines.append('(no master: the administrator can do nothing)')
 
     def do_shutdown(self, name):
-        self.pool.shutdown_vm(self.vms[name])
+        self.by_hand(self.pool.shutdown_vm, self.vms[name])
 
     def do_guest_shutdown(self, name):
         self.pool.guest_shutdown(self.vms[name])
@@ -323,13 +397,14 @@ class Story(object):
         self.pool.crash_vm(self.vms[name])
 
     def do_start(self, name):
-        self.pool.start_vm(self.vms[name])
+        self.by_hand(self.pool.start_vm, self.vms[name])
 
     def do_suspend(self, name):
-        self.pool.suspend_vm(self.vms[name])
+        self.unmanaged[name] = 1
+        self.by_hand(self.pool.suspend_vm, self.vms[name])
 
     def do_migrate(self, name, host):
-        self.pool.migrate_vm(self.vms[name], self.host(host))
+        self.by_hand(self.pool.migrate_vm, self.vms[name], self.host(host))
 
     def do_recover(self, name):
         """As the operator does with scripts/recover_fenced_host."""

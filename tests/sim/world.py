@@ -120,9 +120,14 @@ class Host(object):
         self.booted = 0.0               # when this boot began
         self.files, self.disk_full = {}, False
         self.domains = {}               # vm uuid -> 'running' or 'paused'
+        self.numbers = {}               # vm uuid -> domain id
         self.storage = True             # it reaches the shared storage
         self.icmp = True                # it answers to ping
-        self.memory = 64                # GiB
+        self.watchdog = True            # /dev/watchdog works there
+        self.dog = None                 # the ticket of its bite
+        self.promised = False           # it would stop its VMs if it were cut off
+        self.clock = 0                  # seconds by which its wall clock is wrong
+        self.old_version = False        # it runs a program without datagrams
         self.xapi = self.watcher = self.dom0 = None
         self.programs = []
 
@@ -239,6 +244,9 @@ class World(object):
             return
         self.note('power off', host)
         host.powered = host.online = False
+        if host.dog:
+            host.dog.cancel()
+            host.dog = None
         for uuid in sorted(host.domains):
             self.stop_domain(host, uuid)
         self.stop_programs(host)

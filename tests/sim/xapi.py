@@ -43,6 +43,7 @@ LINK_RETRY = (2.0, 256.0)           # back-off of a slave's link to its master: 
 FORWARD_RETRIES, FORWARD_PAUSE = 10, 10.0                       # 8(c)
 LISTENS_BEFORE = 2.0                # xapi answers that long before it is ready
 ENABLE_AFTER = 1.0                  # from hello to enabled=true: 9.3
+BODY_LIMIT = 200 * 1024             # of a request: 0
 MAP_GAP = 0.01                      # between the removal and the adding of a key: 5
 BROKEN_RETRY = 60.0                 # pool.conf cannot be read: 9.1
 GUEST_TIMEOUT = 1200.0              # a guest that does not shut down: 7.3
@@ -77,7 +78,11 @@ class Multiple(Exception):
         self.failures = failures
 
 
-KNOWN = (ApiError, CliError, Usage, Multiple)
+class NoInput(Exception):
+    """The client met the end of its input at a prompt; 1.3."""
+
+
+KNOWN = (ApiError, CliError, Usage, Multiple, NoInput)
 
 
 def caught():
@@ -85,93 +90,139 @@ def caught():
     return sys.exc_info()[1]
 
 
-# code: (wording up to 8.0, wording from 22 on or None when it is the same, parameter names); table 3.1
+# code: (wording up to 8.0, wording from 22 on or None when it is the same, names of
+# the parameters); table 3.1
 ERRORS = {
     'INTERNAL_ERROR': (
-        'The server failed to handle your request, due to an internal error.  The given message may give details useful for debugging the problem.',
-        'The server failed to handle your request, due to an internal error. The given message may give details useful for debugging the problem.',
+        'The server failed to handle your request, due to an internal error.  The '
+        'given message may give details useful for debugging the problem.',
+        'The server failed to handle your request, due to an internal error. The '
+        'given message may give details useful for debugging the problem.',
         ('message',)),
     'NO_HOSTS_AVAILABLE': (
         'There were no hosts available to complete the specified operation.',
         'There were no servers available to complete the specified operation.', ()),
-    'HOST_DISABLED': ('The specified host is disabled.', 'The specified server is disabled.', ('host',)),
+    'HOST_DISABLED': ('The specified host is disabled.',
+                      'The specified server is disabled.', ('host',)),
     'HOST_NOT_LIVE': (
         'This operation cannot be completed as the host is not live.',
         'This operation cannot be completed as the server is not live.', ()),
     'HOST_IS_LIVE': (
         'This operation cannot be completed as the host is still live.',
-        'This operation cannot be completed because the server is still live.', ('host',)),
+        'This operation cannot be completed because the server is still live.',
+                     ('host',)),
     'HOST_NOT_ENOUGH_FREE_MEMORY': (
         'Not enough host memory is available to perform this operation',
-        'Not enough server memory is available to perform this operation.', ('needed', 'available')),
+        'Not enough server memory is available to perform this operation.',
+                                    ('needed', 'available')),
     'CANNOT_CONTACT_HOST': (
-        'Cannot forward messages because the host cannot be contacted.  The host may be switched off or there may be network connectivity problems.',
-        'Cannot forward messages because the server cannot be contacted. The server may be switched off or there may be network connectivity problems.',
+        'Cannot forward messages because the host cannot be contacted.  The host may '
+        'be switched off or there may be network connectivity problems.',
+        'Cannot forward messages because the server cannot be contacted. The server '
+        'may be switched off or there may be network connectivity problems.',
         ('host',)),
     'HOST_IS_SLAVE': (
-        'You cannot make regular API calls directly on a slave. Please pass API calls via the master host.',
-        'You cannot make regular API calls directly on a supporter. Please pass API calls via the coordinator host.',
+        'You cannot make regular API calls directly on a slave. Please pass API calls '
+        'via the master host.',
+        'You cannot make regular API calls directly on a supporter. Please pass API '
+        'calls via the coordinator host.',
         ('Master IP address',)),
     'HOST_UNKNOWN_TO_MASTER': (
-        "The master says the host is not known to it. Perhaps the Host was deleted from the master's database? Perhaps the slave is pointing to the wrong master?",
-        "The coordinator says the server is not known to it. Is the server in the coordinator's database and pointing to the correct coordinator? Are all servers using the same pool secret?",
+        "The master says the host is not known to it. Perhaps the Host was deleted "
+        "from the master's database? Perhaps the slave is pointing to the wrong master?",
+        "The coordinator says the server is not known to it. Is the server in the "
+        "coordinator's database and pointing to the correct coordinator? Are all "
+        "servers using the same pool secret?",
         ('host',)),
     'HOST_MASTER_CANNOT_TALK_BACK': (
-        'The master reports that it cannot talk back to the slave on the supplied management IP address.',
-        'The coordinator reports that it cannot talk back to the supporter on the supplied management IP address.',
+        'The master reports that it cannot talk back to the slave on the supplied '
+        'management IP address.',
+        'The coordinator reports that it cannot talk back to the supporter on the '
+        'supplied management IP address.',
         ('ip',)),
     'HOST_HAS_RESIDENT_VMS': (
         'This host cannot be forgotten because there are some user VMs still running',
-        'This server cannot be forgotten because there are user VMs still running.', ('host',)),
+        'This server cannot be forgotten because there are user VMs still running.',
+                              ('host',)),
     'HOST_ITS_OWN_SLAVE': (
-        'The host is its own slave. Please use pool-emergency-transition-to-master or pool-emergency-reset-master.',
-        'The host is its own supporter. Please use pool-emergency-transition-to-master or pool-emergency-reset-master.', ()),
+        'The host is its own slave. Please use pool-emergency-transition-to-master or '
+        'pool-emergency-reset-master.',
+        'The host is its own supporter. Please use '
+        'pool-emergency-transition-to-master or pool-emergency-reset-master.', ()),
     'HOST_BROKEN': (
-        'This host failed in the middle of an automatic failover operation and needs to retry the failover action',
-        'This server failed in the middle of an automatic failover operation and needs to retry the failover action.', ()),
+        'This host failed in the middle of an automatic failover operation and needs '
+        'to retry the failover action',
+        'This server failed in the middle of an automatic failover operation and '
+        'needs to retry the failover action.', ()),
     'VM_BAD_POWER_STATE': (
-        "You attempted an operation on a VM that was not in an appropriate power state at the time; for example, you attempted to start a VM that was already running.  The parameters returned are the VM's handle, and the expected and actual VM state at the time of the call.",
-        "You attempted an operation on a VM that was not in an appropriate power state at the time; for example, you attempted to start a VM that was already running. The parameters returned are the VM's handle, and the expected and actual VM state at the time of the call.",
+        "You attempted an operation on a VM that was not in an appropriate power "
+        "state at the time; for example, you attempted to start a VM that was already "
+        "running.  The parameters returned are the VM's handle, and the expected and "
+        "actual VM state at the time of the call.",
+        "You attempted an operation on a VM that was not in an appropriate power "
+        "state at the time; for example, you attempted to start a VM that was already "
+        "running. The parameters returned are the VM's handle, and the expected and "
+        "actual VM state at the time of the call.",
         ('vm', 'expected', 'actual')),
     'OTHER_OPERATION_IN_PROGRESS': (
-        'Another operation involving the object is currently in progress', None, ('class', 'object')),
+        'Another operation involving the object is currently in progress', None,
+                                    ('class', 'object')),
     'HOST_OFFLINE': (
-        'You attempted an operation which involves a host which could not be contacted.', None, ('host',)),
-    'HOST_STILL_BOOTING': ('The host toolstack is still initialising. Please wait.', None, ()),
+        'You attempted an operation which involves a host which could not be contacted.',
+        None, ('host',)),
+    'HOST_STILL_BOOTING': ('The host toolstack is still initialising. Please wait.',
+                           None, ()),
     'HOST_NOT_DISABLED': (
-        'This operation cannot be performed because the host is not disabled. Please disable the host and then try again.', None, ()),
+        'This operation cannot be performed because the host is not disabled. Please '
+        'disable the host and then try again.', None, ()),
     'UUID_INVALID': ('The uuid you supplied was invalid.', None, ('type', 'uuid')),
     'MAP_DUPLICATE_KEY': (
-        'You tried to add a key-value pair to a map, but that key is already there.', None,
+        'You tried to add a key-value pair to a map, but that key is already there.',
+                          None,
         ('type', 'param_name', 'uuid', 'key')),
     'SR_HAS_PBD': (
-        'The SR is still connected to a host via a PBD. It cannot be destroyed or forgotten.', None, ('sr',)),
+        'The SR is still connected to a host via a PBD. It cannot be destroyed or '
+        'forgotten.', None, ('sr',)),
     'DOMAIN_EXISTS': (
-        'The operation could not be performed because a domain still exists for the specified VM.', None, ('vm', 'domid')),
+        'The operation could not be performed because a domain still exists for the '
+        'specified VM.', None, ('vm', 'domid')),
     'HA_IS_ENABLED': (
-        'The operation could not be performed because HA is enabled on the Pool', None, ()),
-    'OPERATION_NOT_ALLOWED': ('You attempted an operation that was not allowed.', None, ('reason',)),
+        'The operation could not be performed because HA is enabled on the Pool', None,
+                      ()),
+    'OPERATION_NOT_ALLOWED': ('You attempted an operation that was not allowed.', None,
+                              ('reason',)),
     'OPERATION_BLOCKED': (
-        'You attempted an operation that was explicitly blocked (see the blocked_operations field of the given object).', None,
+        'You attempted an operation that was explicitly blocked (see the '
+        'blocked_operations field of the given object).', None,
         ('ref', 'code')),
     'VM_REQUIRES_SR': (
-        "You attempted to run a VM on a host which doesn't have access to an SR needed by the VM. The VM has at least one VBD attached to a VDI in the SR.", None,
+        "You attempted to run a VM on a host which doesn't have access to an SR "
+        "needed by the VM. The VM has at least one VBD attached to a VDI in the SR.",
+        None,
         ('vm', 'sr')),
     'OPERATION_PARTIALLY_FAILED': (
-        'Some VMs belonging to the appliance threw an exception while carrying out the specified operation', None,
+        'Some VMs belonging to the appliance threw an exception while carrying out '
+        'the specified operation', None,
         ('operation',)),
     'VDI_IN_USE': (
-        'This operation cannot be performed because this VDI is in use by some other operation', None, ('vdi', 'operation')),
-    'VM_SHUTDOWN_TIMEOUT': ('VM failed to shutdown before the timeout expired', None, ('vm', 'timeout')),
+        'This operation cannot be performed because this VDI is in use by some other '
+        'operation', None, ('vdi', 'operation')),
+    'VM_SHUTDOWN_TIMEOUT': ('VM failed to shutdown before the timeout expired', None,
+                            ('vm', 'timeout')),
     'INVALID_VALUE': ('The value given is invalid', None, ('field', 'value')),
     'TASK_CANCELLED': ('The request was asynchronously canceled.', None, ('task',)),
     'SESSION_INVALID': (
-        'You gave an invalid session reference. It may have been invalidated by a server restart, or timed out. You should get a new session handle, using one of the session.login_ calls. This error does not invalidate the current connection. The handle parameter echoes the bad value given.', None,
+        'You gave an invalid session reference. It may have been invalidated by a '
+        'server restart, or timed out. You should get a new session handle, using one '
+        'of the session.login_ calls. This error does not invalidate the current '
+        'connection. The handle parameter echoes the bad value given.', None,
         ('handle',)),
     }
 
-DANGEROUS = ('This operation is extremely dangerous and may cause data loss. This operation must be forced (use --force).',
-             'This operation is dangerous and may cause data loss. This operation must be forced (use --force).')
+DANGEROUS = ('This operation is extremely dangerous and may cause data loss. This '
+             'operation must be forced (use --force).',
+             'This operation is dangerous and may cause data loss. This operation '
+             'must be forced (use --force).')
 
 FORGET_WARNING = (
     'WARNING: A host should only be forgotten if it is physically unrecoverable;',
@@ -188,7 +239,8 @@ LOST = 'Lost connection to the server.\n'
 REFUSED = 'Error: Connection refused (calling connect )\n'
 UNREACHABLE = 'Error: No route to host (calling connect )\n'
 NO_USAGE = "For usage run: 'xe help'\n"
-HELP = 'Usage: xe <command> [-s server] [-pw passwd] [-p port] [-u user] [-pwf password-file]\n'
+HELP = ('Usage: xe <command> [-s server] [-pw passwd] [-p port] [-u user] '
+        '[-pwf password-file]\n')
 
 
 def failed_text(error, era, db):
@@ -204,7 +256,8 @@ def error_lines(error, era, db):
     """An API error as lines: description and parameters, or code and all."""
     values = [readable(db, value) for value in error.params]
     if error.code not in ERRORS:
-        return ['Error code: %s' % error.code, 'Error parameters: %s' % ', '.join(values)]
+        return ['Error code: %s' % error.code,
+                'Error parameters: %s' % ', '.join(values)]
     wordings = ERRORS[error.code]
     names = wordings[2]
     if error.code == 'OTHER_OPERATION_IN_PROGRESS' and era:
@@ -239,55 +292,66 @@ def one_line(error, era, db):
 # Fields: one table per class, in print order #################################
 ###############################################################################
 
-# name/flags.  w: writable; S: set; M: map; x: expensive; h: hidden; d: deprecated; n: not in the old era;
-# r: reference; b: boolean; i: integer; t: time; m: bytes of memory; c: a set joined with commas; f: float
+# name/flags.  w: writable; S: set; M: map; x: expensive; h: hidden; d: deprecated;
+# n: not in the old era; r: reference; b: boolean; i: integer; t: time; m: bytes of
+# memory; c: a set joined with commas; f: float
 FIELDS = {}
 
 FIELDS['pool'] = '''
-uuid name-label/w name-description/w master/r default-SR/wr crash-dump-SR/wr suspend-image-SR/wr
-supported-sr-types/Sx other-config/Mw allowed-operations/S current-operations/S ha-enabled/b ha-configuration
-ha-statefiles/S ha-host-failures-to-tolerate/wi ha-plan-exists-for/i ha-allow-overcommit/wb ha-overcommitted/b
-ha-reboot-vm-on-internal-shutdown/nwb blobs wlb-url wlb-username wlb-enabled/wb wlb-verify-cert/wb
-igmp-snooping-enabled/wb gui-config/Mw health-check-config/Mw vswitch-controller/h restrictions tags/Swc
-license-state ha-cluster-stack guest-agent-config/Mw cpu_info/M policy-no-vendor-device/wb
-live-patching-disabled/wb uefi-certificates/hn tls-verification-enabled/nb client-certificate-auth-enabled/nb
-client-certificate-auth-name/n repositories/nS https-only/nwb migration-compression/nwb coordinator-bias/nwb
-telemetry-frequency/n last-update-sync/nt update-sync-frequency/n update-sync-day/ni update-sync-enabled/nb
+uuid name-label/w name-description/w master/r default-SR/wr crash-dump-SR/wr
+suspend-image-SR/wr supported-sr-types/Sx other-config/Mw allowed-operations/S
+current-operations/S ha-enabled/b ha-configuration ha-statefiles/S
+ha-host-failures-to-tolerate/wi ha-plan-exists-for/i ha-allow-overcommit/wb
+ha-overcommitted/b ha-reboot-vm-on-internal-shutdown/nwb blobs wlb-url wlb-username
+wlb-enabled/wb wlb-verify-cert/wb igmp-snooping-enabled/wb gui-config/Mw
+health-check-config/Mw vswitch-controller/h restrictions tags/Swc license-state
+ha-cluster-stack guest-agent-config/Mw cpu_info/M policy-no-vendor-device/wb
+live-patching-disabled/wb uefi-certificates/hn tls-verification-enabled/nb
+client-certificate-auth-enabled/nb client-certificate-auth-name/n repositories/nS
+https-only/nwb migration-compression/nwb coordinator-bias/nwb telemetry-frequency/n
+last-update-sync/nt update-sync-frequency/n update-sync-day/ni update-sync-enabled/nb
 recommendations/nM
 '''
 
 FIELDS['host'] = '''
-uuid name-label/w name-description/w allowed-operations/S current-operations/S enabled/b display
-API-version-major/i API-version-minor/i API-version-vendor API-version-vendor-implementation/M logging/Mw
-suspend-image-sr-uuid/wr crash-dump-sr-uuid/wr software-version/M capabilities/S other-config/Mw cpu_info/M
-chipset-info/M hostname address https-only/nwb supported-bootloaders/S blobs memory-overhead/i memory-total/i
-memory-free/i memory-free-computed/xi host-metrics-live/b patches/Scd updates/Sc ha-statefiles/S
-ha-network-peers/S external-auth-type external-auth-service-name external-auth-configuration/M edition
-license-server/M power-on-mode power-on-config/M local-cache-sr/r tags/Swc ssl-legacy/wb guest_VCPUs_params/Mw
-virtual-hardware-platform-versions/S control-domain-uuid/r resident-vms/S updates-requiring-reboot/S features/S
-iscsi_iqn/w multipathing/wb uefi-certificates/hn numa-affinity-policy/nw pending-guidances/nS
+uuid name-label/w name-description/w allowed-operations/S current-operations/S
+enabled/b display API-version-major/i API-version-minor/i API-version-vendor
+API-version-vendor-implementation/M logging/Mw suspend-image-sr-uuid/wr
+crash-dump-sr-uuid/wr software-version/M capabilities/S other-config/Mw cpu_info/M
+chipset-info/M hostname address https-only/nwb supported-bootloaders/S blobs
+memory-overhead/i memory-total/i memory-free/i memory-free-computed/xi
+host-metrics-live/b patches/Scd updates/Sc ha-statefiles/S ha-network-peers/S
+external-auth-type external-auth-service-name external-auth-configuration/M edition
+license-server/M power-on-mode power-on-config/M local-cache-sr/r tags/Swc
+ssl-legacy/wb guest_VCPUs_params/Mw virtual-hardware-platform-versions/S
+control-domain-uuid/r resident-vms/S updates-requiring-reboot/S features/S iscsi_iqn/w
+multipathing/wb uefi-certificates/hn numa-affinity-policy/nw pending-guidances/nS
 tls-verification-enabled/nb last-software-update/nt latest-synced-updates-applied/n
 pending-guidances-recommended/nS pending-guidances-full/nS
 '''
 
 FIELDS['vm'] = '''
-uuid name-label/w name-description/w user-version/wi is-a-template/wb is-default-template/wb is-a-snapshot/b
-snapshot-of/r snapshots/S snapshot-time/t transportable-snapshot-id/h snapshot-info parent/r children/S
-is-control-domain/b power-state memory-actual/i memory-target/xi memory-overhead/i memory-static-max/wm
-memory-dynamic-max/wm memory-dynamic-min/wm memory-static-min/wm suspend-VDI-uuid/wr suspend-SR-uuid/wr
-VCPUs-params/Mw VCPUs-max/wi VCPUs-at-startup/wi actions-after-shutdown/w actions-after-softreboot/nw
-actions-after-reboot/w actions-after-crash/w console-uuids/S hvm/b nomigrate/hb nested-virt/hb platform/Mw
-allowed-operations/S current-operations/S blocked-operations/Mw allowed-VBD-devices/Sx allowed-VIF-devices/Sx
-possible-hosts/Sx domain-type/w current-domain-type HVM-boot-policy/w HVM-boot-params/Mw
-HVM-shadow-multiplier/wf PV-kernel/w PV-ramdisk/w PV-args/w PV-legacy-args/w PV-bootloader/w
-PV-bootloader-args/w last-boot-CPU-flags last-boot-record/x resident-on/r affinity/wr other-config/Mw dom-id/i
-recommendations xenstore-data/Mw ha-always-run/wbd ha-restart-priority/w blobs start-time/t install-time/t
-VCPUs-number/i VCPUs-utilisation/Mx os-version/M netbios-name/M PV-drivers-version/M PV-drivers-up-to-date/bd
-memory/M disks/M VBDs/S networks/M services/nM PV-drivers-detected/b other/M live/b
-guest-metrics-last-updated/t can-use-hotplug-vbd can-use-hotplug-vif cooperative/xbd tags/Swc appliance/wr
-groups/nS snapshot-schedule/wr is-vmss-snapshot/b start-delay/wi shutdown-delay/wi order/wi version/i
-generation-id hardware-platform-version/i has-vendor-device/wb requires-reboot/b reference-label bios-strings/M
-pending-guidances/nS
+uuid name-label/w name-description/w user-version/wi is-a-template/wb
+is-default-template/wb is-a-snapshot/b snapshot-of/r snapshots/S snapshot-time/t
+transportable-snapshot-id/h snapshot-info parent/r children/S is-control-domain/b
+power-state memory-actual/i memory-target/xi memory-overhead/i memory-static-max/wm
+memory-dynamic-max/wm memory-dynamic-min/wm memory-static-min/wm suspend-VDI-uuid/wr
+suspend-SR-uuid/wr VCPUs-params/Mw VCPUs-max/wi VCPUs-at-startup/wi
+actions-after-shutdown/w actions-after-softreboot/nw actions-after-reboot/w
+actions-after-crash/w console-uuids/S hvm/b nomigrate/hb nested-virt/hb platform/Mw
+allowed-operations/S current-operations/S blocked-operations/Mw allowed-VBD-devices/Sx
+allowed-VIF-devices/Sx possible-hosts/Sx domain-type/w current-domain-type
+HVM-boot-policy/w HVM-boot-params/Mw HVM-shadow-multiplier/wf PV-kernel/w PV-ramdisk/w
+PV-args/w PV-legacy-args/w PV-bootloader/w PV-bootloader-args/w last-boot-CPU-flags
+last-boot-record/x resident-on/r affinity/wr other-config/Mw dom-id/i recommendations
+xenstore-data/Mw ha-always-run/wbd ha-restart-priority/w blobs start-time/t
+install-time/t VCPUs-number/i VCPUs-utilisation/Mx os-version/M netbios-name/M
+PV-drivers-version/M PV-drivers-up-to-date/bd memory/M disks/M VBDs/S networks/M
+services/nM PV-drivers-detected/b other/M live/b guest-metrics-last-updated/t
+can-use-hotplug-vbd can-use-hotplug-vif cooperative/xbd tags/Swc appliance/wr
+groups/nS snapshot-schedule/wr is-vmss-snapshot/b start-delay/wi shutdown-delay/wi
+order/wi version/i generation-id hardware-platform-version/i has-vendor-device/wb
+requires-reboot/b reference-label bios-strings/M pending-guidances/nS
 '''
 
 FIELDS['appliance'] = '''
@@ -295,43 +359,48 @@ uuid name-label/w name-description/w VMs/S allowed-operations/S current-operatio
 '''
 
 FIELDS['vbd'] = '''
-uuid vm-uuid/r vm-name-label vdi-uuid/r vdi-name-label allowed-operations/S current-operations/S empty/b device
-userdevice/w bootable/wb mode/w type/w unpluggable/wb currently-attached/b attachable/xb storage-lock/b
-status-code/i status-detail qos_algorithm_type/w qos_algorithm_params/Mw qos_supported_algorithms/S
+uuid vm-uuid/r vm-name-label vdi-uuid/r vdi-name-label allowed-operations/S
+current-operations/S empty/b device userdevice/w bootable/wb mode/w type/w
+unpluggable/wb currently-attached/b attachable/xb storage-lock/b status-code/i
+status-detail qos_algorithm_type/w qos_algorithm_params/Mw qos_supported_algorithms/S
 other-config/Mw io_read_kbs/xf io_write_kbs/xf
 '''
 
 FIELDS['vdi'] = '''
-uuid name-label/w name-description/w is-a-snapshot/b snapshot-of/r snapshots/S snapshot-time/t
-allowed-operations/S current-operations/S sr-uuid/r sr-name-label vbd-uuids/S crashdump-uuids/S virtual-size/i
-physical-utilisation/i location type sharable/b read-only/b storage-lock/b managed/b parent/rd missing/b
-is-tools-iso/b other-config/Mw xenstore-data/M sm-config/M on-boot/w allow-caching/wb metadata-latest/b
-metadata-of-pool/r tags/Swc cbt-enabled/b
+uuid name-label/w name-description/w is-a-snapshot/b snapshot-of/r snapshots/S
+snapshot-time/t allowed-operations/S current-operations/S sr-uuid/r sr-name-label
+vbd-uuids/S crashdump-uuids/S virtual-size/i physical-utilisation/i location type
+sharable/b read-only/b storage-lock/b managed/b parent/rd missing/b is-tools-iso/b
+other-config/Mw xenstore-data/M sm-config/M on-boot/w allow-caching/wb
+metadata-latest/b metadata-of-pool/r tags/Swc cbt-enabled/b
 '''
 
 FIELDS['pbd'] = '''
-uuid host/rd host-uuid/r host-name-label sr-uuid/r sr-name-label device-config/M currently-attached/b
-other-config/Mw
+uuid host/rd host-uuid/r host-name-label sr-uuid/r sr-name-label device-config/M
+currently-attached/b other-config/Mw
 '''
 
 FIELDS['sr'] = '''
-uuid name-label/w name-description/w host allowed-operations/S current-operations/S VDIs/S PBDs/S
-virtual-allocation/i physical-utilisation/i physical-size/i type content-type shared/wb introduced-by/r
-is-tools-sr/b other-config/Mw sm-config/M blobs local-cache-enabled/b tags/Swc clustered/b
+uuid name-label/w name-description/w host allowed-operations/S current-operations/S
+VDIs/S PBDs/S virtual-allocation/i physical-utilisation/i physical-size/i type
+content-type shared/wb introduced-by/r is-tools-sr/b other-config/Mw sm-config/M blobs
+local-cache-enabled/b tags/Swc clustered/b
 '''
 
 FIELDS['pif'] = '''
-uuid device MAC physical/b managed/b currently-attached/b MTU/i VLAN/i vlan-master-of/nr vlan-slave-of/nS
-bond-master-of/S bond-slave-of/r sriov-physical-PIF-of/S sriov-logical-PIF-of/S tunnel-access-PIF-of/S
-tunnel-transport-PIF-of/S management/b network-uuid/r network-name-label host-uuid/r host-name-label
-IP-configuration-mode IP netmask gateway IPv6-configuration-mode IPv6/S IPv6-gateway primary-address-type DNS
-properties/M capabilities/S io_read_kbs/xf io_write_kbs/xf carrier/b vendor-id vendor-name device-id
-device-name speed duplex disallow-unplug/wb pci-bus-path other-config/Mw igmp-snooping-status
+uuid device MAC physical/b managed/b currently-attached/b MTU/i VLAN/i
+vlan-master-of/nr vlan-slave-of/nS bond-master-of/S bond-slave-of/r
+sriov-physical-PIF-of/S sriov-logical-PIF-of/S tunnel-access-PIF-of/S
+tunnel-transport-PIF-of/S management/b network-uuid/r network-name-label host-uuid/r
+host-name-label IP-configuration-mode IP netmask gateway IPv6-configuration-mode
+IPv6/S IPv6-gateway primary-address-type DNS properties/M capabilities/S
+io_read_kbs/xf io_write_kbs/xf carrier/b vendor-id vendor-name device-id device-name
+speed duplex disallow-unplug/wb pci-bus-path other-config/Mw igmp-snooping-status
 '''
 
 FIELDS['network'] = '''
-uuid name-label/w name-description/w VIF-uuids/S PIF-uuids/S MTU/wi bridge managed/b other-config/Mw blobs
-tags/Swc default-locking-mode/w purpose/Swc
+uuid name-label/w name-description/w VIF-uuids/S PIF-uuids/S MTU/wi bridge managed/b
+other-config/Mw blobs tags/Swc default-locking-mode/w purpose/Swc
 '''
 
 FIELDS['message'] = '''
@@ -339,47 +408,61 @@ uuid name priority/i class obj-uuid timestamp/t body
 '''
 
 FIELDS['task'] = '''
-uuid name-label name-description subtask_of/r subtasks/S resident-on/r status progress/f type result created/t
-finished/t error_info/S allowed_operations/S current_operations/nS other-config/Mw
+uuid name-label name-description subtask_of/r subtasks/S resident-on/r status
+progress/f type result created/t finished/t error_info/S allowed_operations/S
+current_operations/nS other-config/Mw
 '''
 
-CLASSES = ('pool', 'host', 'vm', 'appliance', 'vbd', 'vdi', 'pbd', 'sr', 'pif', 'network', 'message', 'task')
+CLASSES = ('pool', 'host', 'vm', 'appliance', 'vbd', 'vdi', 'pbd', 'sr', 'pif',
+           'network', 'message', 'task')
 
 # what xapi itself calls them: section 5
-INTERNAL = {'vm': 'VM', 'sr': 'SR', 'vdi': 'VDI', 'vbd': 'VBD', 'pbd': 'PBD', 'pif': 'PIF',
+INTERNAL = {'vm': 'VM', 'sr': 'SR', 'vdi': 'VDI', 'vbd': 'VBD', 'pbd': 'PBD',
+            'pif': 'PIF',
             'appliance': 'VM_appliance'}
 
 # where a raw value has another name than its field
-KEYS = {('host', 'host-metrics-live'): 'live', ('vbd', 'vm-uuid'): 'VM', ('vbd', 'vdi-uuid'): 'VDI',
-        ('vdi', 'sr-uuid'): 'SR', ('vdi', 'vbd-uuids'): 'VBDs', ('pbd', 'host-uuid'): 'host',
-        ('pbd', 'sr-uuid'): 'SR', ('pif', 'host-uuid'): 'host', ('pif', 'network-uuid'): 'network',
+KEYS = {('host', 'host-metrics-live'): 'live', ('vbd', 'vm-uuid'): 'VM',
+        ('vbd', 'vdi-uuid'): 'VDI',
+        ('vdi', 'sr-uuid'): 'SR', ('vdi', 'vbd-uuids'): 'VBDs',
+        ('pbd', 'host-uuid'): 'host',
+        ('pbd', 'sr-uuid'): 'SR', ('pif', 'host-uuid'): 'host',
+        ('pif', 'network-uuid'): 'network',
         ('network', 'PIF-uuids'): 'PIFs'}
 
 # what the references point to, for param-set
-POINTS_TO = {'affinity': 'host', 'appliance': 'appliance', 'default-SR': 'sr', 'crash-dump-SR': 'sr',
-             'suspend-image-SR': 'sr', 'suspend-SR-uuid': 'sr', 'suspend-VDI-uuid': 'vdi',
-             'suspend-image-sr-uuid': 'sr', 'crash-dump-sr-uuid': 'sr', 'snapshot-schedule': 'task'}
+POINTS_TO = {'affinity': 'host', 'appliance': 'appliance', 'default-SR': 'sr',
+             'crash-dump-SR': 'sr',
+             'suspend-image-SR': 'sr', 'suspend-SR-uuid': 'sr',
+             'suspend-VDI-uuid': 'vdi',
+             'suspend-image-sr-uuid': 'sr', 'crash-dump-sr-uuid': 'sr',
+             'snapshot-schedule': 'task'}
 
 # command prefix: (class, default filters, default fields or '' for all); 4.4
 LISTS = {
     'pool': ('pool', (), 'uuid name-label name-description master default-SR'),
     'host': ('host', (), 'uuid name-label name-description'),
     'vm': ('vm', (('is-a-template', 'false'),), 'uuid name-label power-state'),
-    'template': ('vm', (('is-a-template', 'true'), ('is-a-snapshot', 'false')), 'uuid name-label name-description'),
-    'snapshot': ('vm', (('is-a-snapshot', 'true'),), 'uuid name-label name-description is-vmss-snapshot'),
+    'template': ('vm', (('is-a-template', 'true'), ('is-a-snapshot', 'false')),
+                 'uuid name-label name-description'),
+    'snapshot': ('vm', (('is-a-snapshot', 'true'),),
+                 'uuid name-label name-description is-vmss-snapshot'),
     'appliance': ('appliance', (), ''),
     'vbd': ('vbd', (), 'uuid vm-uuid vm-name-label vdi-uuid empty device'),
-    'vdi': ('vdi', (), 'uuid name-label name-description sr-uuid virtual-size sharable read-only'),
+    'vdi': ('vdi', (), 'uuid name-label name-description sr-uuid virtual-size '
+                       'sharable read-only'),
     'pbd': ('pbd', (), 'uuid host-uuid sr-uuid device-config currently-attached'),
     'sr': ('sr', (), 'uuid name-label name-description host type content-type'),
-    'pif': ('pif', (), 'uuid device MAC currently-attached VLAN network-uuid host-uuid'),
+    'pif': ('pif', (), 'uuid device MAC currently-attached VLAN network-uuid '
+                       'host-uuid'),
     'network': ('network', (), 'uuid name-label name-description bridge'),
     'message': ('message', (), ''),
     'task': ('task', (), 'uuid name-label name-description status progress'),
     }
 
 # never field filters: 2.1
-RESERVED = ('server', 'password', 'port', 'username', 'minimal', 'force', 'multiple', 'all', 'message-priority',
+RESERVED = ('server', 'password', 'port', 'username', 'minimal', 'force', 'multiple',
+            'all', 'message-priority',
             'trace')
 
 
@@ -390,7 +473,8 @@ class Field(object):
         self.kind = kind
         self.name, flags = (spec.split('/') + [''])[:2]
         self.key = KEYS.get((kind, self.name), self.name.replace('-', '_'))
-        self.writable, self.expensive, self.hidden = 'w' in flags, 'x' in flags, 'h' in flags
+        self.writable, self.expensive = 'w' in flags, 'x' in flags
+        self.hidden = 'h' in flags
         self.is_set, self.is_map, self.is_new = 'S' in flags, 'M' in flags, 'n' in flags
         self.computed = COMPUTED.get((kind, self.name))
         self.type = ([letter for letter in flags if letter in 'rbitmf'] or ['s'])[0]
@@ -465,7 +549,8 @@ def show_time(value):
     return time.strftime('%Y%m%dT%H:%M:%SZ', time.gmtime(int(value)))
 
 
-SHOWN = {'s': ('', show_text), 'r': ('', show_ref), 'b': (False, show_bool), 'i': (0, show_int),
+SHOWN = {'s': ('', show_text), 'r': ('', show_ref), 'b': (False, show_bool),
+         'i': (0, show_int),
          'm': (0, show_int), 't': (0, show_time), 'f': (0.0, show_float)}
 
 
@@ -528,12 +613,16 @@ def possible_hosts(db, row):
 
 COMPUTED = {
     ('vm', 'current-operations'): operations, ('vm', 'possible-hosts'): possible_hosts,
-    ('pool', 'current-operations'): operations, ('host', 'current-operations'): operations,
+    ('pool', 'current-operations'): operations,
+    ('host', 'current-operations'): operations,
     ('appliance', 'current-operations'): operations,
     ('vbd', 'vm-name-label'): name_of('vm', 'VM'), ('vbd', 'vdi-name-label'): vdi_name,
-    ('vdi', 'sr-name-label'): name_of('sr', 'SR'), ('pbd', 'host-name-label'): name_of('host', 'host'),
-    ('pbd', 'sr-name-label'): name_of('sr', 'SR'), ('pif', 'host-name-label'): name_of('host', 'host'),
-    ('pif', 'network-name-label'): name_of('network', 'network'), ('sr', 'host'): sr_host,
+    ('vdi', 'sr-name-label'): name_of('sr', 'SR'),
+    ('pbd', 'host-name-label'): name_of('host', 'host'),
+    ('pbd', 'sr-name-label'): name_of('sr', 'SR'),
+    ('pif', 'host-name-label'): name_of('host', 'host'),
+    ('pif', 'network-name-label'): name_of('network', 'network'),
+    ('sr', 'host'): sr_host,
     ('appliance', 'VMs'): appliance_vms, ('host', 'resident-vms'): resident_vms,
     ('host', 'memory-free'): memory_free, ('host', 'memory-free-computed'): memory_free,
     }
@@ -543,15 +632,15 @@ class Schema(object):
     """The classes and their fields in one era."""
 
     def __init__(self, era):
-        self.fields, self.index, self.layouts = {}, {}, {}
+        self.era, self.fields, self.index, self.layouts = era, {}, {}, {}
         for kind in CLASSES:
             fields = [Field(kind, spec) for spec in FIELDS[kind].split()]
             self.fields[kind] = [f for f in fields if era or not f.is_new]
             self.index[kind] = dict([(f.name, f) for f in self.fields[kind]])
 
     def layout(self, kind, params):
-        """A Layout of the chosen fields: the order is xapi's, never the caller's; 4.1."""
-        key = (kind, params)
+        """A Layout of the chosen fields, in xapi's order, not the caller's; 4.1."""
+        key = (self.era, kind, params)
         if key not in self.layouts:
             chosen = [f for f in self.fields[kind] if not f.hidden]
             if params != 'all':
@@ -653,9 +742,11 @@ def new_row(fields):
 def ref_of(uuid):
     """The internal reference: arbitrary but always the same; records are
     listed in its order, 4.1."""
-    words = ['%08x' % (binascii.crc32((salt + uuid).encode('ascii')) & 0xffffffff) for salt in 'abcd']
+    words = ['%08x' % (binascii.crc32((salt + uuid).encode('ascii')) & 0xffffffff)
+             for salt in 'abcd']
     text = ''.join(words)
-    return 'OpaqueRef:%s-%s-%s-%s-%s' % (text[:8], text[8:12], text[12:16], text[16:20], text[20:32])
+    return 'OpaqueRef:%s-%s-%s-%s-%s' % (text[:8], text[8:12], text[12:16], text[16:20],
+                                         text[20:32])
 
 
 class Database(object):
@@ -768,7 +859,8 @@ def hosts_with(db, sr):
 
 def find_hosts_with(db, sr):
     pbds = [db.get('pbd', uuid) for uuid in (db.get('sr', sr) or {}).get('PBDs', ())]
-    return dict([(pbd['host'], True) for pbd in pbds if pbd and pbd['currently_attached']])
+    return dict([(pbd['host'], True) for pbd in pbds
+                 if pbd and pbd['currently_attached']])
 
 
 def footprint(vm):
@@ -802,7 +894,8 @@ def boot_objection(db, vm, host, free):
         if host['uuid'] not in hosts_with(db, vdi['SR']):
             return ApiError('VM_REQUIRES_SR', [vm['uuid'], vdi['SR']])
     if free is not None and free[host['uuid']] < footprint(vm):
-        return ApiError('HOST_NOT_ENOUGH_FREE_MEMORY', ['%d' % footprint(vm), '%d' % max(0, free[host['uuid']])])
+        return ApiError('HOST_NOT_ENOUGH_FREE_MEMORY',
+                        ['%d' % footprint(vm), '%d' % max(0, free[host['uuid']])])
 
 
 def lock_key(host):
@@ -812,12 +905,14 @@ def lock_key(host):
 def lock_disks(db, vm, host):
     """sm's mark on every VDI that a host opens; 8(e)."""
     for vdi in disks_of(db, vm):
-        db.set('vdi', vdi['uuid'], sm_config=map_with(vdi['sm_config'], lock_key(host), 'RW'))
+        db.set('vdi', vdi['uuid'],
+               sm_config=map_with(vdi['sm_config'], lock_key(host), 'RW'))
 
 
 def unlock_disks(db, vm, host):
     for vdi in disks_of(db, vm):
-        db.set('vdi', vdi['uuid'], sm_config=map_without(vdi['sm_config'], lock_key(host)))
+        db.set('vdi', vdi['uuid'],
+               sm_config=map_without(vdi['sm_config'], lock_key(host)))
 
 
 def unlock_all(db, host, sr=None):
@@ -857,10 +952,13 @@ def set_ended(db, vm, state='halted'):
 # Arguments ###################################################################
 ###############################################################################
 
-CLIENT_VALUES = {'-s': 'server', '-h': 'server', '-p': 'port', '-u': 'username', '-pw': 'password',
+CLIENT_VALUES = {'-s': 'server', '-h': 'server', '-p': 'port', '-u': 'username',
+                 '-pw': 'password',
                  '-pwf': 'passwordfile', '--traceparent': 'traceparent'}
-CLIENT_WORDS = {'--nossl': 'nossl', '--debug': 'debug', '--debug-on-fail': 'debugonfail'}
-CLIENT_NAMES = ('server', 'port', 'username', 'password', 'passwordfile', 'nossl', 'debug', 'debugonfail',
+CLIENT_WORDS = {'--nossl': 'nossl', '--debug': 'debug',
+                '--debug-on-fail': 'debugonfail'}
+CLIENT_NAMES = ('server', 'port', 'username', 'password', 'passwordfile', 'nossl',
+                'debug', 'debugonfail',
                 'traceparent')
 
 
@@ -935,13 +1033,15 @@ def parse_flag(name, text):
         return True
     if text.lower() in FALSE:
         return False
-    raise CliError("Failed to parse parameter '%s': Expected 'true','t','yes','y','1','false','f','no','n','0' got %s"
+    raise CliError("Failed to parse parameter '%s': Expected "
+                   "'true','t','yes','y','1','false','f','no','n','0' got %s"
                    % (name, text))
 
 
 def parse_bool(name, text):
     if text.lower() not in TRUE + FALSE:
-        raise CliError("Failed to parse parameter '%s': expecting a boolean (true or false)" % name)
+        raise CliError("Failed to parse parameter '%s': expecting a boolean (true or "
+                       "false)" % name)
     return text.lower() in TRUE
 
 
@@ -965,7 +1065,8 @@ def parse_minimal(params):
     for name, text in params:
         if name == 'minimal':
             if text not in ('true', 'false'):
-                raise ApiError('INTERNAL_ERROR', ['INTERNAL_ERROR: [ Invalid_argument("bool_of_string") ]'])
+                raise ApiError('INTERNAL_ERROR', [
+                    'INTERNAL_ERROR: [ Invalid_argument("bool_of_string") ]'])
             return text == 'true'
     return False
 
@@ -1062,7 +1163,8 @@ class Call(object):
     relayed to another.  `out` and `err` are what it has printed so far."""
 
     def __init__(self, pool, host, argv, done, feed):
-        self.pool, self.host, self.argv, self.done, self.feed = pool, host, list(argv), done, feed
+        self.pool, self.host, self.argv = pool, host, list(argv)
+        self.done, self.feed = done, feed
         self.boots, self.alive, self.over = host.boots, True, False
         self.process = self.server = None       # connected to; executes it
         self.out, self.err, self.status = [], [], None
@@ -1115,7 +1217,8 @@ class Request(object):
     def others(self, *names):
         """Parameters that are not reserved and not among the names."""
         return [(name, value) for name, value in self.params
-                if name.split(':', 1)[0] not in RESERVED and name.split(':', 1)[0] not in names]
+                if name.split(':', 1)[0] not in RESERVED
+                and name.split(':', 1)[0] not in names]
 
     # -- xapi's printer; 4.2 ----
 
@@ -1134,7 +1237,8 @@ class Request(object):
         db = self.db
         if self.minimal:
             if rows and layout.fields:
-                self.buffer.insert(0, ','.join([escaped(layout.first(db, row, all_values)) for row in rows]))
+                first = [escaped(layout.first(db, row, all_values)) for row in rows]
+                self.buffer.insert(0, ','.join(first))
         else:
             self.call.out.extend([layout.block(db, row, all_values) for row in rows])
 
@@ -1166,7 +1270,8 @@ def list_records(r, prefix):
     """`CLASS-list`; sections 4.1 to 4.5."""
     kind, defaults, fields = LISTS[prefix]
     filters = [(name, value) for name, value in r.params
-               if name != 'params' and name not in RESERVED and not name.startswith('database:')]
+               if name != 'params' and name not in RESERVED
+               and not name.startswith('database:')]
     rows = filtered(r, kind, list(defaults), filters)
     if r.flag('all'):
         rows = r.db.rows(kind)
@@ -1199,7 +1304,8 @@ def narrowed(r, kind, rows, name, value):
     if field.is_map:
         return [row for row in rows if map_get(field.value(db, row), rest) == value]
     if rest != 'contains':
-        raise CliError('Invalid syntax for set filtering (should be set-param:contains=key)')
+        raise CliError('Invalid syntax for set filtering (should be '
+                       'set-param:contains=key)')
     return [row for row in rows if value in field.value(db, row)]
 
 
@@ -1252,12 +1358,14 @@ def set_field(r, kind, uuid, field, text):
     if not field.writable:
         raise CliError("Field '%s' is read-only." % field.name)
     if field.is_set or field.is_map:
-        raise CliError("Field '%s' is a map or set. use the 'name:key=value' syntax." % field.name)
+        raise CliError("Field '%s' is a map or set. use the 'name:key=value' syntax."
+                       % field.name)
     r.db.set(kind, uuid, **{field.key: parsed(r, field, text)})
 
 
 def parsed(r, field, text):
-    if field.name == 'ha-restart-priority' and text not in ('restart', 'best-effort', ''):
+    if field.name == 'ha-restart-priority' and (
+            text not in ('restart', 'best-effort', '')):
         raise ApiError('INVALID_VALUE', ['ha_restart_priority', text])
     if field.type == 'r' and text:
         r.db.need(POINTS_TO.get(field.name, 'task'), text)
@@ -1279,13 +1387,15 @@ def param_add(r, kind):
     if field.is_map:
         for key, text in r.others('uuid', 'param-name', 'param-key'):
             if map_get(values, key) is not None:
-                raise ApiError('MAP_DUPLICATE_KEY', [INTERNAL.get(kind, kind), field.key, uuid, key])
+                raise ApiError('MAP_DUPLICATE_KEY',
+                               [INTERNAL.get(kind, kind), field.key, uuid, key])
             values = map_with(values, key, text)
             r.db.set(kind, uuid, **{field.key: values})
         return
     key = r.value('param-key')
     if key is None:
-        raise CliError('When adding a key to a set, use the syntax: *-param-add param-name=<name> param-key=<key>')
+        raise CliError('When adding a key to a set, use the syntax: *-param-add '
+                       'param-name=<name> param-key=<key>')
     if key not in values:
         r.db.set(kind, uuid, **{field.key: values + (key,)})
 
@@ -1412,7 +1522,8 @@ def open_disks(r, vm, host):
         sr = r.db.need('sr', vdi['SR'])
         if sr['shared'] and not r.pool.host_of(host).storage:
             raise ApiError('SR_BACKEND_FAILURE_47', [
-                '', 'The SR is not available [opterr=no such volume group: VG_XenStorage-%s]' % sr['uuid'], ''])
+                '', 'The SR is not available [opterr=no such volume group: '
+                    'VG_XenStorage-%s]' % sr['uuid'], ''])
         for key, _ in vdi['sm_config']:
             if key.startswith('host_') and key != lock_key(host):
                 for wait in check_lock(r, vdi, key):
@@ -1437,7 +1548,8 @@ def check_lock(r, vdi, key):
     except ApiError:
         error = caught()
         reason = "['%s', '%s']" % (error.code, holder['ref'])
-    raise ApiError('SR_BACKEND_FAILURE_46', ['', 'The VDI is not available [opterr=%s]' % reason, ''])
+    raise ApiError('SR_BACKEND_FAILURE_46',
+                   ['', 'The VDI is not available [opterr=%s]' % reason, ''])
 
 
 def is_open(r, vdi, host):
@@ -1480,7 +1592,8 @@ def each_vm(r, options, operation, control=False):
     if not vms:
         raise CliError('No matching VMs found')
     if len(vms) > 1 and not r.flag('multiple'):
-        raise CliError('Multiple matches VMs found. --multiple required to complete the operation')
+        raise CliError('Multiple matches VMs found. --multiple required to complete '
+                       'the operation')
     return each(r, vms, operation)
 
 
@@ -1489,9 +1602,11 @@ def each_host(r, options, operation, multiple=True):
     if not hosts:
         raise CliError('No matching hosts found')
     if len(hosts) > 1 and not multiple:
-        raise CliError('Multiple matching hosts found. Operation can only be performed on one host at a time')
+        raise CliError('Multiple matching hosts found. Operation can only be '
+                       'performed on one host at a time')
     if len(hosts) > 1 and not r.flag('multiple'):
-        raise CliError('Multiple matching hosts found. --multiple required to complete the operation')
+        raise CliError('Multiple matching hosts found. --multiple required to '
+                       'complete the operation')
     return each(r, hosts, operation)
 
 
@@ -1511,7 +1626,8 @@ def each(r, uuids, operation):
 
 
 def bad_state(vm, states):
-    return ApiError('VM_BAD_POWER_STATE', [vm['uuid'], ', '.join(states), vm['power_state']])
+    return ApiError('VM_BAD_POWER_STATE',
+                    [vm['uuid'], ', '.join(states), vm['power_state']])
 
 
 def exclusive(r, vm, operation, states, body):
@@ -1531,7 +1647,8 @@ def exclusive(r, vm, operation, states, body):
     try:
         for wait in body:
             yield wait
-            if task not in [each_task for each_task, _ in r.db.need('vm', vm)['current_operations']]:
+            if not [pair for pair in r.db.need('vm', vm)['current_operations']
+                    if pair[0] == task]:
                 raise ApiError('TASK_CANCELLED', [task])
     except (ApiError, CliError):
         end_operation(r, vm, task)
@@ -1541,7 +1658,8 @@ def exclusive(r, vm, operation, states, body):
 
 def begin_operation(r, vm, operation):
     task = r.world.new_uuid('task')
-    r.db.create('task', task, name_label='Async.VM.%s' % operation, name_description='', status='pending',
+    r.db.create('task', task, name_label='Async.VM.%s' % operation, name_description='',
+                status='pending',
                 resident_on=r.process.host.uuid, created=r.pool.wall())
     r.db.set('vm', vm, current_operations=((task, operation),))
     return task
@@ -1592,7 +1710,8 @@ def start_one(r, vm, on, verb, state, paused):
     if on is not None:
         host, verb = find_host(r, on), verb + '_on'
     try:
-        for wait in exclusive(r, vm, verb, (state,), place_and_boot(r, vm, host, paused)):
+        for wait in exclusive(r, vm, verb, (state,),
+                              place_and_boot(r, vm, host, paused)):
             yield wait
     except ApiError:
         if caught().code == 'NO_HOSTS_AVAILABLE':
@@ -1603,19 +1722,23 @@ def start_one(r, vm, on, verb, state, paused):
 def tell_objections(r, vm):
     """The table of reasons, per host; 7.2."""
     r.say('There are no suitable hosts to start this VM on.\n'
-          'The following table provides per-host reasons for why the VM could not be started:\n')
+          'The following table provides per-host reasons for why the VM could not be '
+          'started:\n')
     row = r.db.need('vm', vm)
-    r.say_pairs([(host['name_label'], reason_text(r, boot_objection(r.db, row, host, free_memory(r.db))))
+    r.say_pairs([(host['name_label'],
+                  reason_text(r, boot_objection(r.db, row, host, free_memory(r.db))))
                  for host in r.db.rows('host')])
 
 
 def reason_text(r, error):
     if error is None:
         return 'OK'
-    reasons = {'HOST_NOT_LIVE': 'Host down', 'HOST_NOT_ENOUGH_FREE_MEMORY': 'Not enough free memory',
+    reasons = {'HOST_NOT_LIVE': 'Host down',
+               'HOST_NOT_ENOUGH_FREE_MEMORY': 'Not enough free memory',
                'HOST_DISABLED': "Host disabled (use 'xe host-enable' to re-enable)"}
     if error.code == 'VM_REQUIRES_SR':
-        return 'Cannot start here [VM requires access to SR: %s]' % readable(r.db, error.params[1])
+        return 'Cannot start here [VM requires access to SR: %s]' % (
+            readable(r.db, error.params[1]),)
     return 'Cannot start here [%s]' % reasons[error.code]
 
 
@@ -1640,7 +1763,8 @@ def place_and_boot(r, vm, host, paused):
 
 
 def check_host(r, vm, host):
-    objection = boot_objection(r.db, r.db.need('vm', vm), r.db.need('host', host), free_memory(r.db))
+    objection = boot_objection(r.db, r.db.need('vm', vm), r.db.need('host', host),
+                               free_memory(r.db))
     if objection:
         raise objection
 
@@ -1649,8 +1773,9 @@ def chosen_host(r, vm):
     """As the master chooses: live and enabled by the database, which may be
     wrong; enough memory if any has; affinity first, then most memory."""
     row, free = r.db.need('vm', vm), free_memory(r.db)
-    hosts = [h for h in r.db.rows('host') if not boot_objection(r.db, row, h, free)] or [
-        h for h in r.db.rows('host') if not boot_objection(r.db, row, h, None)]
+    every = r.db.rows('host')
+    hosts = ([h for h in every if not boot_objection(r.db, row, h, free)]
+             or [h for h in every if not boot_objection(r.db, row, h, None)])
     if not hosts:
         raise ApiError('NO_HOSTS_AVAILABLE')
     hosts.sort(key=lambda h: (h['uuid'] != row['affinity'], -free[h['uuid']], h['ref']))
@@ -1686,7 +1811,8 @@ def check_memory(r, vm, host):
     if row['scheduled'] == host:
         free += footprint(row)
     if free < footprint(row):
-        raise ApiError('HOST_NOT_ENOUGH_FREE_MEMORY', ['%d' % footprint(row), '%d' % max(0, free)])
+        raise ApiError('HOST_NOT_ENOUGH_FREE_MEMORY',
+                       ['%d' % footprint(row), '%d' % max(0, free)])
 
 
 # -- stop, pause, move ----
@@ -1699,8 +1825,10 @@ def vm_shutdown(r):
 
 
 def hard_shutdown(r, vm):
-    cancel_operations(r, vm, ('clean_shutdown', 'clean_reboot', 'hard_reboot', 'pool_migrate'))
-    return exclusive(r, vm, 'hard_shutdown', ('paused', 'suspended', 'running'), stop_domain(r, vm, False, 'halted'))
+    cancel_operations(r, vm,
+                      ('clean_shutdown', 'clean_reboot', 'hard_reboot', 'pool_migrate'))
+    return exclusive(r, vm, 'hard_shutdown', ('paused', 'suspended', 'running'),
+                     stop_domain(r, vm, False, 'halted'))
 
 
 def stop_domain(r, vm, clean, state):
@@ -1732,12 +1860,17 @@ def vm_reboot(r):
         host = r.db.need('vm', vm)['resident_on']
         for wait in end_domain(r, vm, host, clean):
             yield wait
-        for wait in on_host(r, host, r.costs.start, lambda: r.pool.start_domain(host, vm, 'running')):
+        for wait in on_host(r, host, r.costs.start,
+                            lambda: r.pool.start_domain(host, vm, 'running')):
             yield wait
         set_running(r.db, vm, host, 'running', r.pool.process_of(host).new_domid())
     if clean:
-        return each_vm(r, ('progress',), lambda vm: exclusive(r, vm, 'clean_reboot', ('running',), body(vm)))
-    return each_vm(r, ('progress',), lambda vm: exclusive(r, vm, 'hard_reboot', ('paused', 'running'), body(vm)))
+        return each_vm(r, ('progress',),
+                       lambda vm: exclusive(r, vm, 'clean_reboot', ('running',),
+                                            body(vm)))
+    return each_vm(r, ('progress',),
+                   lambda vm: exclusive(r, vm, 'hard_reboot', ('paused', 'running'),
+                                        body(vm)))
 
 
 def vm_suspend(r):
@@ -1754,11 +1887,15 @@ def turn(r, vm, state):
 
 
 def vm_pause(r):
-    return each_vm(r, ('progress',), lambda vm: exclusive(r, vm, 'pause', ('running',), turn(r, vm, 'paused')))
+    return each_vm(r, ('progress',),
+                   lambda vm: exclusive(r, vm, 'pause', ('running',),
+                                        turn(r, vm, 'paused')))
 
 
 def vm_unpause(r):
-    return each_vm(r, ('progress',), lambda vm: exclusive(r, vm, 'unpause', ('paused',), turn(r, vm, 'running')))
+    return each_vm(r, ('progress',),
+                   lambda vm: exclusive(r, vm, 'unpause', ('paused',),
+                                        turn(r, vm, 'running')))
 
 
 def vm_migrate(r):
@@ -1769,7 +1906,8 @@ def vm_migrate(r):
     def operation(vm):
         target = find_host(r, word)
         return exclusive(r, vm, 'pool_migrate', ('running',), move(r, vm, target))
-    return each_vm(r, ('host', 'host-uuid', 'host-name', 'live', 'copy', 'compress', 'progress'), operation)
+    return each_vm(r, ('host', 'host-uuid', 'host-name', 'live', 'copy', 'compress',
+                       'progress'), operation)
 
 
 def move(r, vm, target):
@@ -1850,7 +1988,8 @@ def enable_on_host(r, host, enabled):
 
 
 def host_evacuate(r):
-    return each_host(r, ('network-uuid', 'batch-size'), lambda host: evacuate(r, host), False)
+    return each_host(r, ('network-uuid', 'batch-size'), lambda host: evacuate(r, host),
+                     False)
 
 
 def evacuate(r, host):
@@ -1860,11 +1999,13 @@ def evacuate(r, host):
         if row['is_control_domain'] or row['power_state'] != 'running':
             continue
         free = free_memory(r.db)
-        others = [h for h in r.db.rows('host') if h['uuid'] != host and not boot_objection(r.db, row, h, free)]
+        others = [h for h in r.db.rows('host')
+                  if h['uuid'] != host and not boot_objection(r.db, row, h, free)]
         if not others:
             raise ApiError('NO_HOSTS_AVAILABLE', [vm])
         others.sort(key=lambda h: (-free[h['uuid']], h['ref']))
-        for wait in exclusive(r, vm, 'pool_migrate', ('running',), move(r, vm, others[0]['uuid'])):
+        for wait in exclusive(r, vm, 'pool_migrate', ('running',),
+                              move(r, vm, others[0]['uuid'])):
             yield wait
 
 
@@ -1878,10 +2019,6 @@ def host_declare_dead(r):
     r.db.need('host', r.value('uuid'))
     if r.flag('force') or said_yes(r, DEAD_WARNING):
         return declare_dead(r, r.value('uuid'))
-
-
-class NoInput(Exception):
-    """The client met the end of its input at a prompt; 1.3."""
 
 
 def said_yes(r, warnings):
@@ -1929,12 +2066,15 @@ def remove_host(db, host):
         for uuid in [row['uuid'] for row in db.rows(kind) if row[key] == host]:
             db.destroy(kind, uuid)
     for sr in db.rows('sr'):
-        db.set('sr', sr['uuid'], PBDs=tuple([pbd for pbd in sr['PBDs'] if db.get('pbd', pbd)]))
+        db.set('sr', sr['uuid'],
+               PBDs=tuple([pbd for pbd in sr['PBDs'] if db.get('pbd', pbd)]))
     for vm in db.rows('vm'):
         if vm['is_control_domain'] and vm['resident_on'] == host:
             db.destroy('vm', vm['uuid'])
         elif host in (vm['affinity'], vm['resident_on']):
-            db.set('vm', vm['uuid'], **dict([(key, '') for key in ('affinity', 'resident_on') if vm[key] == host]))
+            db.set('vm', vm['uuid'],
+                   **dict([(key, '') for key in ('affinity', 'resident_on')
+                           if vm[key] == host]))
     db.destroy('host', host)
 
 
@@ -1951,7 +2091,8 @@ def declare_dead(r, host):
 
 
 def host_is_in_emergency_mode(r):
-    r.say(show_bool(r.process.state in ('emergency', 'starting') and not r.process.role == 'master'))
+    r.say(show_bool(r.process.state in ('emergency', 'starting')
+                    and not r.process.role == 'master'))
 
 
 # -- storage ----
@@ -1996,10 +2137,12 @@ def appliance_start(r):
         raise ApiError('OPERATION_NOT_ALLOWED', ['Appliance has no VMs.'])
     halted = [vm for vm in vms if vm['power_state'] != 'running']
     if not [vm for vm in halted if vm['power_state'] == 'halted']:
-        raise ApiError('OPERATION_NOT_ALLOWED', ['There are no halted VMs in this appliance.'])
+        raise ApiError('OPERATION_NOT_ALLOWED',
+                       ['There are no halted VMs in this appliance.'])
 
     def operation(vm):
-        return exclusive(r, vm, 'start', ('halted',), place_and_boot(r, vm, None, r.flag('paused')))
+        return exclusive(r, vm, 'start', ('halted',),
+                         place_and_boot(r, vm, None, r.flag('paused')))
     return in_groups(r, uuid, 'start', groups(halted, False), operation)
 
 
@@ -2008,7 +2151,8 @@ def appliance_shutdown(r):
     force, vms = r.flag('force'), members(r, uuid)
     if not vms:
         raise ApiError('OPERATION_NOT_ALLOWED', ['Appliance has no VMs.'])
-    running = [vm for vm in vms if vm['power_state'] == 'running' or force and vm['power_state'] != 'halted']
+    running = [vm for vm in vms if vm['power_state'] == 'running'
+               or force and vm['power_state'] != 'halted']
     if not running:
         raise ApiError('OPERATION_NOT_ALLOWED', [{
             True: 'All VMs in this appliance are halted.',
@@ -2017,7 +2161,8 @@ def appliance_shutdown(r):
     def operation(vm):
         if force:
             return hard_shutdown(r, vm)
-        return exclusive(r, vm, 'clean_shutdown', ('running',), stop_domain(r, vm, True, 'halted'))
+        return exclusive(r, vm, 'clean_shutdown', ('running',),
+                         stop_domain(r, vm, True, 'halted'))
     verb = {True: 'hard_shutdown', False: 'clean_shutdown'}[force]
     return in_groups(r, uuid, verb, groups(running, True), operation)
 
@@ -2039,7 +2184,8 @@ def groups(vms, descending):
 
 def in_groups(r, appliance, verb, each_group, operation):
     """A later group starts when all of the earlier ended, well or not."""
-    r.db.set('appliance', appliance, current_operations=((r.world.new_uuid('task'), verb),))
+    r.db.set('appliance', appliance,
+             current_operations=((r.world.new_uuid('task'), verb),))
     failed = []
     for group in each_group:
         for wait in in_parallel(r, group, operation, failed):
@@ -2092,8 +2238,10 @@ def message_create(r):
         about = r.value(kind + '-uuid')
         if about is not None:
             r.db.need(kind, about)
-            r.db.create('message', r.world.new_uuid('message'), name=r.value('name'), priority=priority,
-                        obj_uuid=about, timestamp=r.pool.wall(), body=r.value('body'), **{'class': name})
+            r.db.create('message', r.world.new_uuid('message'), name=r.value('name'),
+                        priority=priority,
+                        obj_uuid=about, timestamp=r.pool.wall(), body=r.value('body'),
+                        **{'class': name})
             return
     raise CliError('Need one of: vm-uuid, host-uuid, sr-uuid or pool-uuid')
 
@@ -2126,9 +2274,11 @@ def pool_emergency_transition_to_master(r):
     if process.database.pool()['ha_enabled']:
         raise ApiError('HA_IS_ENABLED')
     if process.role == 'master' and not r.flag('force'):
-        return r.say_list(["Host agent is already master. Use '--force' to execute the operation anyway."])
+        return r.say_list(["Host agent is already master. Use '--force' to execute "
+                           "the operation anyway."])
     process.change_role('master')
-    r.say_list(['Host agent will restart and transition to master in %.3f seconds...' % r.costs.announce])
+    r.say_list(['Host agent will restart and transition to master in %.3f seconds...'
+                % r.costs.announce])
 
 
 def pool_emergency_reset_master(r):
@@ -2136,7 +2286,8 @@ def pool_emergency_reset_master(r):
     address = r.value('master-address')
     if r.process.role != 'slave:' + address:
         r.process.change_role('slave:' + address)
-    r.say_list(['Host agent will restart and become slave of %s in %.3f seconds...' % (address, r.costs.announce)])
+    r.say_list(['Host agent will restart and become slave of %s in %.3f seconds...'
+                % (address, r.costs.announce)])
 
 
 def pool_recover_slaves(r):
@@ -2174,7 +2325,7 @@ def pool_designate_new_master(r):
             yield r.costs.dead_check
             raise ApiError('CANNOT_CONTACT_HOST', [target.host.uuid])
     yield COMMIT
-    new.database, new.copied = r.db.copy(), r.world.now
+    new.copy_of(r.db)
     for target in targets:
         role = 'slave:' + new.host.address
         if target is new:
@@ -2214,7 +2365,8 @@ class Command(object):
     forwarded to the master; 8(g)."""
 
     def __init__(self, function, required=(), local=False, kind=None):
-        self.function, self.required, self.local, self.kind = function, required, local, kind
+        self.function, self.required = function, required
+        self.local, self.kind = local, kind
 
     def run(self, r):
         """None, or a generator that is not finished yet."""
@@ -2249,8 +2401,10 @@ COMMANDS = {
     'message-create': Command(message_create, ('name', 'priority', 'body')),
     'message-destroy': Command(message_destroy),
     'task-cancel': Command(task_cancel, ('uuid',)),
-    'pool-emergency-transition-to-master': Command(pool_emergency_transition_to_master, (), True),
-    'pool-emergency-reset-master': Command(pool_emergency_reset_master, ('master-address',), True),
+    'pool-emergency-transition-to-master': Command(pool_emergency_transition_to_master,
+                                                   (), True),
+    'pool-emergency-reset-master': Command(pool_emergency_reset_master,
+                                           ('master-address',), True),
     'pool-recover-slaves': Command(pool_recover_slaves),
     'pool-sync-database': Command(pool_sync_database),
     'pool-designate-new-master': Command(pool_designate_new_master, ('host-uuid',)),
@@ -2263,11 +2417,16 @@ for _prefix in LISTS:
     _kind = LISTS[_prefix][0]
     COMMANDS[_prefix + '-list'] = Command(list_records, (), False, _prefix)
     COMMANDS[_prefix + '-param-list'] = Command(param_list, ('uuid',), False, _kind)
-    COMMANDS[_prefix + '-param-get'] = Command(param_get, ('uuid', 'param-name'), False, _kind)
+    COMMANDS[_prefix + '-param-get'] = Command(param_get, ('uuid', 'param-name'), False,
+                                               _kind)
     COMMANDS[_prefix + '-param-set'] = Command(param_set, ('uuid',), False, _kind)
-    COMMANDS[_prefix + '-param-add'] = Command(param_add, ('uuid', 'param-name'), False, _kind)
-    COMMANDS[_prefix + '-param-remove'] = Command(param_remove, ('uuid', 'param-name', 'param-key'), False, _kind)
-    COMMANDS[_prefix + '-param-clear'] = Command(param_clear, ('uuid', 'param-name'), False, _kind)
+    COMMANDS[_prefix + '-param-add'] = Command(param_add, ('uuid', 'param-name'), False,
+                                               _kind)
+    COMMANDS[_prefix + '-param-remove'] = Command(param_remove,
+                                                  ('uuid', 'param-name', 'param-key'),
+                                                  False, _kind)
+    COMMANDS[_prefix + '-param-clear'] = Command(param_clear, ('uuid', 'param-name'),
+                                                 False, _kind)
 
 
 def help_text():
@@ -2290,19 +2449,22 @@ class XapiProcess(object):
         self.pool, self.world, self.host = pool, pool.world, host
         self.state, self.role, self.reason = 'stopped', None, None
         self.database, self.copied = None, 0.0
-        self.epoch = 0                      # of this run; what belongs to an older one is void
+        self.epoch = 0                      # of this run; older events are void
         self.listening = False              # starting, but it answers already
-        self.settled = False                # its VMs are compared with the database: 9.3
+        self.settled = False                # its VMs were compared with the database
         self.booted = False                 # started by a boot of the machine
-        self.pending = None                 # the restart that an emergency command announced
+        self.pending = None                 # the restart that was announced
         self.tasks, self.works, self.calls = [], [], []
         self.gates, self.changes = {}, Gate(self.world)
-        self.parked, self.backoff = [], 0   # relays that wait for the link to the master
+        self.parked, self.backoff = [], 0   # relays that wait for the master
         self.heard, self.next_push, self.pushed = {}, 0.0, ''
         self.domids = 0
 
     def __repr__(self):
         return 'XapiProcess(%s, %s, %s)' % (self.host.name, self.state, self.role)
+
+    def copy_of(self, database):
+        self.database, self.copied = database.copy(), self.world.now
 
     def age(self):
         """Seconds since its database was the master's."""
@@ -2319,7 +2481,8 @@ class XapiProcess(object):
 
     def answers(self):
         """To another xapi, or to a local client."""
-        return self.state in ('up', 'emergency') or self.state == 'starting' and self.listening
+        return (self.state in ('up', 'emergency')
+                or self.state == 'starting' and self.listening)
 
     def gate(self, vm):
         return self.gates.setdefault(vm, Gate(self.world))
@@ -2334,7 +2497,8 @@ class XapiProcess(object):
         """This run is over: its tasks die, its clients lose their connection.
         Silently: the machine lost power, and nobody hears of it."""
         self.epoch += 1
-        self.state, self.listening, self.settled, self.reason = state, False, False, None
+        self.state, self.reason = state, None
+        self.listening = self.settled = False
         tasks, self.tasks = self.tasks, []
         for task in tasks:
             task.dead = True
@@ -2438,7 +2602,8 @@ class XapiProcess(object):
         self.heard, self.next_push = {}, self.world.now + PUSH_EVERY
         for row in db.rows('host'):
             self.heard[row['uuid']] = self.world.now
-            db.set('host', row['uuid'], live=bool(self.pool.era or row['uuid'] == self.host.uuid))
+            db.set('host', row['uuid'],
+                   live=bool(self.pool.era or row['uuid'] == self.host.uuid))
         self.finish_start(db)
 
     def forget_operations(self, db):
@@ -2462,7 +2627,8 @@ class XapiProcess(object):
     def push_next(self):
         """The next slave in turn gets a fresh copy; 9.5."""
         self.next_push = self.world.now + PUSH_EVERY
-        slaves = [row for row in self.database.rows('host') if row['uuid'] != self.host.uuid]
+        slaves = [row for row in self.database.rows('host')
+                  if row['uuid'] != self.host.uuid]
         later = [row for row in slaves if row['ref'] > self.pushed] or slaves
         if later:
             self.pushed = later[0]['ref']
@@ -2483,9 +2649,10 @@ class XapiProcess(object):
             self.world.at(pause, self.hello, self.epoch)
             return
         master = self.pool.process_at(self.master_address())
-        master.database.set('host', self.host.uuid, enabled=False, live=True, address=self.host.address)
+        master.database.set('host', self.host.uuid, enabled=False, live=True,
+                            address=self.host.address)
         master.heard[self.host.uuid] = self.world.now
-        self.database, self.copied = master.database.copy(), self.world.now
+        self.copy_of(master.database)
         self.state, self.listening, self.reason = 'up', False, None
         self.changes.open()
         self.world.at(ENABLE_AFTER, self.settle, self.epoch)
@@ -2540,7 +2707,9 @@ class XapiProcess(object):
         claimed, wherever else it ran; neither era here is as old.)  9.3"""
         row = db.get('vm', vm)
         here = self.host.uuid
-        if row is None or row['resident_on'] and row['resident_on'] != here and db.get('host', row['resident_on']):
+        elsewhere = row and row['resident_on'] != here and (
+            db.get('host', row['resident_on']))
+        if row is None or elsewhere:
             self.pool.stop_domain(here, vm)
             return
         if row['resident_on'] != here or row['power_state'] != self.host.domains[vm]:
@@ -2606,7 +2775,7 @@ class Pool(object):
         self.hosts, self.by_uuid = [], {}
         self.links = Gate(world)            # opens when links or power change
         self.created = world.now
-        self.stale = False                  # the set-up changed after the slaves' copies
+        self.stale = False                  # the copies lack some of the set-up
         self.commands = 0                   # `xe` so far
         #: vm uuids whose guests do not react to a clean shutdown
         self.deaf = {}
@@ -2653,17 +2822,20 @@ class Pool(object):
         if process.role == 'master':
             return process
         master = self.process_at(process.master_address())
-        if self.serves(process, master) and master.database.get('host', process.host.uuid):
+        if self.serves(process, master) and (
+                master.database.get('host', process.host.uuid)):
             return master
 
     def masters(self):
         """Hosts whose xapi acts as a master: one, none or too many."""
-        return [host for host in self.hosts if (host.xapi.state, host.xapi.role) == ('up', 'master')]
+        return [host for host in self.hosts
+                if (host.xapi.state, host.xapi.role) == ('up', 'master')]
 
     def master(self):
         """The one that most hosts follow, or None."""
         def followers(host):
-            return len([h for h in self.hosts if h.xapi.role == 'slave:' + host.address])
+            return len([h for h in self.hosts
+                        if h.xapi.role == 'slave:' + host.address])
         masters = self.masters()
         masters.sort(key=lambda host: (-followers(host), self.hosts.index(host)))
         return (masters + [None])[0]
@@ -2721,11 +2893,12 @@ class Pool(object):
         return self.database()
 
     def refresh(self):
-        """All copies of slaves that follow, as new as the master's."""
-        self.stale = False
-        master = self.master()
-        if master:
-            self.push(master.xapi, master.xapi.database.rows('host'))
+        """The set-up ends: all copies are as new as the master's."""
+        if self.stale:
+            self.stale = False
+            for process in self.processes():
+                if process.role != 'master':
+                    process.copy_of(self.database())
 
     def new_database(self, host, memory=64 * GIB):
         """Of a pool of one."""
@@ -2733,33 +2906,45 @@ class Pool(object):
         uuid = self.uuid
         if len(self.hosts) > 1:
             uuid = self.world.new_uuid('pool')
-        db.create('pool', uuid, name_label='', name_description='', master=host.uuid, default_SR='',
+        db.create('pool', uuid, name_label='', name_description='', master=host.uuid,
+                  default_SR='',
                   other_config=(), ha_enabled=False, current_operations=())
-        db.create('network', self.network, name_label='Pool-wide network associated with eth0',
-                  name_description='', bridge='xenbr0', MTU=1500, managed=True, other_config=(), PIFs=())
+        db.create('network', self.network,
+                  name_label='Pool-wide network associated with eth0',
+                  name_description='', bridge='xenbr0', MTU=1500, managed=True,
+                  other_config=(), PIFs=())
         self.add_host(db, host, memory)
         return db
 
     def add_host(self, db, host, memory):
         dom0, pif = self.world.new_uuid('vm'), self.world.new_uuid('pif')
-        db.create('host', host.uuid, name_label=host.name, name_description='', hostname=host.name,
-                  address=host.address, enabled=True, live=True, memory_total=memory, memory_overhead=OVERHEAD,
-                  other_config=(), control_domain_uuid=dom0, edition='free', power_on_mode='',
-                  software_version=self.software(), API_version_major=2, API_version_minor=15,
+        db.create('host', host.uuid, name_label=host.name, name_description='',
+                  hostname=host.name,
+                  address=host.address, enabled=True, live=True, memory_total=memory,
+                  memory_overhead=OVERHEAD,
+                  other_config=(), control_domain_uuid=dom0, edition='free',
+                  power_on_mode='',
+                  software_version=self.software(), API_version_major=2,
+                  API_version_minor=15,
                   API_version_vendor='XenSource', current_operations=())
-        self.add_vm(db, dom0, 'Control domain on host: %s' % host.name, DOM0_MEMORY, is_control_domain=True,
+        self.add_vm(db, dom0, 'Control domain on host: %s' % host.name, DOM0_MEMORY,
+                    is_control_domain=True,
                     power_state='running', resident_on=host.uuid, dom_id=0)
         number = len(db.tables['pif'])
-        db.create('pif', pif, device='eth0', MAC='aa:bb:cc:00:00:%02x' % (number % 256), physical=True,
-                  managed=True, currently_attached=True, MTU=1500, VLAN=-1, management=True, network=self.network,
-                  host=host.uuid, IP_configuration_mode='Static', IP=host.address, netmask='255.255.255.0',
+        db.create('pif', pif, device='eth0', MAC='aa:bb:cc:00:00:%02x' % (number % 256),
+                  physical=True,
+                  managed=True, currently_attached=True, MTU=1500, VLAN=-1,
+                  management=True, network=self.network,
+                  host=host.uuid, IP_configuration_mode='Static', IP=host.address,
+                  netmask='255.255.255.0',
                   gateway='', primary_address_type='IPv4', carrier=True)
         pifs = db.get('network', self.network)['PIFs']
         db.set('network', self.network, PIFs=pifs + (pif,))
 
     def software(self):
         version = {0: '7.6.0', 1: '8.3.0'}[self.era]
-        return (('product_version', version), ('product_brand', 'XCP-ng'), ('xapi', '1.20'))
+        return (('product_version', version), ('product_brand', 'XCP-ng'),
+                ('xapi', '1.20'))
 
     def plug_shared(self, host):
         for sr in self.setup_db().rows('sr'):
@@ -2768,16 +2953,20 @@ class Pool(object):
 
     def new_pbd(self, sr, host):
         db = self.setup_db()
-        pbd = db.create('pbd', self.world.new_uuid('pbd'), host=host.uuid, SR=sr, currently_attached=True,
-                        device_config=(('location', '/dev/%s' % sr[:8]),), other_config=())
+        pbd = db.create('pbd', self.world.new_uuid('pbd'), host=host.uuid, SR=sr,
+                        currently_attached=True,
+                        device_config=(('location', '/dev/%s' % sr[:8]),),
+                        other_config=())
         db.set('sr', sr, PBDs=db.get('sr', sr)['PBDs'] + (pbd,))
 
     def new_sr(self, name, shared=True, host=None):
         """A storage repository, plugged on every host or on the one; the
         first shared one is the pool's default."""
         db = self.setup_db()
-        sr = db.create('sr', self.world.new_uuid('sr'), name_label=name, name_description='', shared=shared,
-                       type=['lvm', 'nfs'][shared], content_type='user', VDIs=(), PBDs=(), other_config=(),
+        sr = db.create('sr', self.world.new_uuid('sr'), name_label=name,
+                       name_description='', shared=shared,
+                       type=['lvm', 'nfs'][shared], content_type='user', VDIs=(),
+                       PBDs=(), other_config=(),
                        physical_size=1024 * GIB, current_operations=(), sm_config=())
         for each_host in self.hosts:
             if host is None or each_host is self.host(host):
@@ -2787,17 +2976,24 @@ class Pool(object):
         return sr
 
     def add_vm(self, db, uuid, name, memory, **fields):
-        defaults = dict(name_label=name, name_description='', is_a_template=False, is_control_domain=False,
-                        power_state='halted', resident_on='', affinity='', appliance='', order=0, start_delay=0,
-                        shutdown_delay=0, other_config=(), current_operations=(), scheduled='', dom_id=-1,
-                        memory_static_max=memory, memory_dynamic_max=memory, memory_dynamic_min=memory,
-                        memory_static_min=memory, memory_actual=memory, memory_overhead=OVERHEAD, VCPUs_max=1,
+        defaults = dict(name_label=name, name_description='', is_a_template=False,
+                        is_control_domain=False,
+                        power_state='halted', resident_on='', affinity='', appliance='',
+                        order=0, start_delay=0,
+                        shutdown_delay=0, other_config=(), current_operations=(),
+                        scheduled='', dom_id=-1,
+                        memory_static_max=memory, memory_dynamic_max=memory,
+                        memory_dynamic_min=memory,
+                        memory_static_min=memory, memory_actual=memory,
+                        memory_overhead=OVERHEAD, VCPUs_max=1,
                         VCPUs_at_startup=1, VBDs=(), actions_after_shutdown='destroy',
-                        actions_after_reboot='restart', actions_after_crash='destroy', domain_type='hvm')
+                        actions_after_reboot='restart', actions_after_crash='destroy',
+                        domain_type='hvm')
         defaults.update(fields)
         return db.create('vm', uuid, **defaults)
 
-    def new_vm(self, name, host=None, state='running', memory=GIB, order=0, start_delay=0, other_config=None,
+    def new_vm(self, name, host=None, state='running', memory=GIB, order=0,
+               start_delay=0, other_config=None,
                sr=None, affinity=None):
         """A VM with one disk on the default SR or the given one; with a host
         it runs there (state 'running' or 'paused'), and its disk is locked.
@@ -2805,7 +3001,8 @@ class Pool(object):
         db = self.setup_db()
         if host is None and state == 'paused':
             host = self.hosts[0]
-        vm = self.add_vm(db, self.world.new_uuid('vm'), name, in_bytes(memory), order=order, start_delay=start_delay,
+        vm = self.add_vm(db, self.world.new_uuid('vm'), name, in_bytes(memory),
+                         order=order, start_delay=start_delay,
                          other_config=tuple(sorted((other_config or {}).items())))
         getattr(self.world, 'names', {})[vm] = name
         if host is None and state == 'suspended':
@@ -2824,12 +3021,16 @@ class Pool(object):
 
     def new_disk(self, db, vm, name, sr, device='xvda'):
         vdi, vbd = self.world.new_uuid('vdi'), self.world.new_uuid('vbd')
-        db.create('vdi', vdi, name_label='%s disk' % name, name_description='', SR=sr, VBDs=(vbd,), sm_config=(),
-                  virtual_size=8 * GIB, physical_utilisation=8 * GIB, location=vdi, type='User', managed=True,
+        db.create('vdi', vdi, name_label='%s disk' % name, name_description='', SR=sr,
+                  VBDs=(vbd,), sm_config=(),
+                  virtual_size=8 * GIB, physical_utilisation=8 * GIB, location=vdi,
+                  type='User', managed=True,
                   other_config=(), current_operations=())
         number = len(db.get('vm', vm)['VBDs'])
-        db.create('vbd', vbd, VM=vm, VDI=vdi, device=device, userdevice='%d' % number, bootable=number == 0,
-                  mode='RW', type='Disk', empty=False, currently_attached=False, other_config=(),
+        db.create('vbd', vbd, VM=vm, VDI=vdi, device=device, userdevice='%d' % number,
+                  bootable=number == 0,
+                  mode='RW', type='Disk', empty=False, currently_attached=False,
+                  other_config=(),
                   current_operations=())
         db.set('sr', sr, VDIs=db.get('sr', sr)['VDIs'] + (vdi,))
         db.set('vm', vm, VBDs=db.get('vm', vm)['VBDs'] + (vbd,))
@@ -2841,7 +3042,8 @@ class Pool(object):
 
     def new_appliance(self, name, vms):
         db = self.setup_db()
-        uuid = db.create('appliance', self.world.new_uuid('appliance'), name_label=name, name_description='',
+        uuid = db.create('appliance', self.world.new_uuid('appliance'), name_label=name,
+                         name_description='',
                          current_operations=())
         for vm in vms:
             db.set('vm', vm, appliance=uuid)
@@ -2875,8 +3077,9 @@ class Pool(object):
 
     def note_ended(self, master, vm, process):
         row = master.database.get('vm', vm)
-        if row and row['resident_on'] == process.host.uuid and not row['current_operations'] and (
-                row['power_state'] in ('running', 'paused')):
+        if not row or row['resident_on'] != process.host.uuid:
+            return
+        if row['power_state'] in ('running', 'paused') and not row['current_operations']:
             set_ended(master.database, vm)
 
     # -- time ----
@@ -2893,21 +3096,24 @@ class Pool(object):
             self.catch_up(host.xapi)
 
     def catch_up(self, master):
-        followers = {}
-        for process in self.processes():
-            if process.state == 'up' and process.settled and self.master_of(process) is master:
-                followers[process.host.uuid] = process
+        followers = dict([(process.host.uuid, process) for process in self.processes()
+                          if process.settled and self.follows(process, master)])
         for row in master.database.rows('vm'):
             process = followers.get(row['resident_on'])
-            if process and not row['is_control_domain'] and row['uuid'] not in process.host.domains:
+            if process and not row['is_control_domain'] and (
+                    row['uuid'] not in process.host.domains):
                 self.note_ended(master, row['uuid'], process)
+
+    def follows(self, process, master):
+        """It is up, and the master is its own and within reach."""
+        return process.state == 'up' and self.master_of(process) is master
 
     def push(self, master, rows):
         """Copies of the database for those of the hosts that follow; 9.5."""
         for row in rows:
             process = self.process_of(row['uuid'])
-            if process is not master and process.state == 'up' and self.master_of(process) is master:
-                process.database, process.copied = master.database.copy(), self.world.now
+            if process is not master and self.follows(process, master):
+                process.copy_of(master.database)
 
     def links_changed(self):
         """After any change of links or power: answers on their way arrive."""
@@ -2916,6 +3122,7 @@ class Pool(object):
     # -- power and the toolstack ----
 
     def power_lost(self, host):
+        self.refresh()
         self.host(host).xapi.end('stopped', True)
         self.links.open()
 
@@ -2926,6 +3133,7 @@ class Pool(object):
     def clean_shutdown(self, host):
         """The machine goes down in order: its guests end, the master hears
         the negative heartbeat; 9.2.  The world takes the power."""
+        self.refresh()
         host = self.host(host)
         master = host.xapi.state == 'up' and self.master_of(host.xapi)
         for vm in sorted(host.domains):
@@ -2937,6 +3145,7 @@ class Pool(object):
         host.xapi.end('stopped')
 
     def stop(self, host):
+        self.refresh()
         self.host(host).xapi.end('stopped')
 
     def start(self, host):
@@ -2944,9 +3153,11 @@ class Pool(object):
             self.host(host).xapi.begin(self.world.costs.restart)
 
     def restart(self, host):
+        self.refresh()
         self.host(host).xapi.begin(self.world.costs.restart)
 
     def hang(self, host):
+        self.refresh()
         self.host(host).xapi.freeze()
 
     # -- xe ----
@@ -2954,25 +3165,31 @@ class Pool(object):
     def xe(self, host, argv, done, env=None, feed=''):
         """A client on the host.  done(status, out, err) is called later, or
         never.  The result has client_killed()."""
+        self.refresh()
         call = Call(self, self.host(host), argv, done, feed)
         self.commands += 1
-        options, arguments = client_arguments(argv[1:], (env or {}).get('XE_EXTRA_ARGS', ''))
+        options, arguments = client_arguments(argv[1:],
+                                              (env or {}).get('XE_EXTRA_ARGS', ''))
         self.world.at(self.world.costs.xe, self.connect, call, options, arguments)
         return call
 
     def connect(self, call, options, arguments):
         """1.3"""
+        if not call.host.powered or call.host.boots != call.boots:
+            return                          # its machine lost power before it was sent
         if '-version' in arguments:
             call.out.append('ThinCLI protocol: 0.2\n')
             return call.finish(0)
         if not arguments or '-help' in arguments or '--help' in arguments:
             return call.finish(0, HELP)
+        if len('\n'.join(arguments)) > BODY_LIMIT:
+            return call.finish(1, 'Server internal error.\n')
         server = options.get('server', '127.0.0.1')
         process = call.host.xapi
         if server not in ('127.0.0.1', 'localhost', call.host.address):
             process = self.process_at(server)
             if process is None or not self.hears(call.host.xapi, process):
-                return                      # no answer to the connection: it hangs for minutes
+                return                      # nobody takes the connection: it hangs
         if process.state == 'hung':
             call.process = process
             process.calls.append(call)
@@ -3028,7 +3245,8 @@ class Pool(object):
         if process.state == 'emergency':
             self.fail(call, ApiError(*process.reason), None)
         elif process.role != 'master':
-            self.fail(call, ApiError('HOST_IS_SLAVE', [process.master_address() or '']), None)
+            self.fail(call, ApiError('HOST_IS_SLAVE', [process.master_address() or '']),
+                      None)
         elif options.get('password', 'null') == 'null':
             self.world.at(5.0, call.finish, 1, 'Authentication failed\n' + NO_USAGE)
         else:
@@ -3058,12 +3276,14 @@ class Pool(object):
             request.flush()
             self.deliver(call, 0, '')
         elif isinstance(error, Multiple):
-            call.out.extend(['operation failed on %s: %s\n' % pair for pair in error.failures])
+            call.out.extend(['operation failed on %s: %s\n' % pair
+                             for pair in error.failures])
             self.deliver(call, 1, '')
         elif isinstance(error, NoInput):
             self.deliver(call, 1, LOST)
         else:
-            self.deliver(call, 1, failed_text(error, self.era, db) + self.trace(request, error))
+            self.deliver(call, 1,
+                         failed_text(error, self.era, db) + self.trace(request, error))
 
     def trace(self, request, error):
         """3(8)"""
@@ -3071,7 +3291,8 @@ class Pool(object):
             return ''
         text = repr(error)
         if isinstance(error, ApiError):
-            known = [(request.db.find(value) or {'ref': value})['ref'] for value in error.params]
+            known = [(request.db.find(value) or {'ref': value})['ref']
+                     for value in error.params]
             text = 'Server_error(%s, [ %s ])' % (error.code, '; '.join(known))
         return 'Raised %s\nBacktrace:\n' % text
 
@@ -3103,8 +3324,8 @@ class Pool(object):
             process.calls.append(call)
             call.process = process
         elif not (process.state == 'up' and process.role == 'master'):
-            call.finish(1, 'Traceback (most recent call last):\nXenAPI.Failure: [%r]\n' % (
-                {'up': 'HOST_IS_SLAVE'}.get(process.state, 'Connection refused'),))
+            self.traceback(call, {'up': 'HOST_IS_SLAVE'}.get(
+                process.state, 'Connection refused'))
         elif words[:1] == ['single'] and len(words) == 2:
             self.reset_single(call, process.database, words[1])
         elif len(words) == 3 and words[0] == 'all':
@@ -3112,58 +3333,72 @@ class Pool(object):
         elif len(words) == 2:
             self.reset_host(call, process.database, words[0], words[1])
         else:
-            call.out.append('Usage:\nall <HOST UUID> <SR UUID> [--master]\nsingle <VDI UUID> [--force]\n')
+            call.out.append('Usage:\nall <HOST UUID> <SR UUID> [--master]\nsingle '
+                            '<VDI UUID> [--force]\n')
             call.finish(1)
 
     def reset_host(self, call, db, host, sr):
         for kind, uuid in (('host', host), ('sr', sr)):
             if db.get(kind, uuid) is None:
-                return self.invalid(call, kind, uuid)
+                return self.traceback(call, 'UUID_INVALID', INTERNAL.get(kind, kind),
+                                      uuid)
         unlock_all(db, host, sr)
         call.finish(0)
 
-    def invalid(self, call, kind, uuid):
-        call.finish(1, "Traceback (most recent call last):\nXenAPI.Failure: ['UUID_INVALID', '%s', '%s']\n" % (
-            INTERNAL.get(kind, kind), uuid))
+    def traceback(self, call, *error):
+        """How a script with XenAPI fails."""
+        call.finish(1, 'Traceback (most recent call last):\nXenAPI.Failure: [%s]\n' % (
+            ', '.join(["'%s'" % word for word in error]),))
 
     def reset_single(self, call, db, vdi):
         row = db.get('vdi', vdi)
         if row is None:
-            return self.invalid(call, 'vdi', vdi)
+            return self.traceback(call, 'UUID_INVALID', 'VDI', vdi)
         keys = [key for key, _ in row['sm_config'] if key.startswith('host_')]
         if not keys:
-            call.out.append('VDI %s is not marked as attached anywhere, nothing to do\n' % vdi)
+            call.out.append('VDI %s is not marked as attached anywhere, nothing to do\n'
+                            % vdi)
         for key in keys:
-            holder = db.find(key[len('host_'):])
-            name = key[len('host_'):]
-            if holder:
-                name = '%s (%s)' % (holder['uuid'], holder['name_label'])
-            if '--force' not in call.argv and holder and self.process_of(holder['uuid']).opens(db, row):
-                call.out.append('VDI %s is still open on host %s, not resetting\n' % (vdi, name))
-                return call.finish(0)
-            db.set('vdi', vdi, sm_config=map_without(db.get('vdi', vdi)['sm_config'], key))
-            call.out.append('Force-cleared RW for %s on host %s\n' % (vdi, name))
+            self.reset_key(call, db, row, key)
         call.finish(0)
+
+    def reset_key(self, call, db, row, key):
+        """The mark of one host, unless it has the VDI open; --force never asks."""
+        name = key[len('host_'):]
+        holder = db.find(name)
+        if holder:
+            name = '%s (%s)' % (holder['uuid'], holder['name_label'])
+            is_open = self.process_of(holder['uuid']).opens(db, row)
+            if is_open and '--force' not in call.argv:
+                call.out.append('VDI %s is still open on host %s, not resetting\n'
+                                % (row['uuid'], name))
+                return
+        marks = db.get('vdi', row['uuid'])['sm_config']
+        db.set('vdi', row['uuid'], sm_config=map_without(marks, key))
+        call.out.append('Force-cleared RW for %s on host %s\n' % (row['uuid'], name))
 
     # -- what an administrator does, on the master ----
 
     def admin(self, *words):
         """`xe WORDS` on the master, at once.  The result's status, out and
         err tell how it went; the world notes a failure."""
+        self.refresh()
         master = self.master()
         if master is None:
             raise ValueError('no master for xe %s' % ' '.join(words))
 
         def done(status, out, err):
             if status:
-                self.world.note('administrator: xe %s: %s' % (' '.join(words), err.strip().split('\n')[0]))
+                self.world.note('administrator: xe %s: %s' % (
+                    ' '.join(words), err.strip().split('\n')[0]))
         call = Call(self, master, ['xe'] + list(words), done, '')
         self.connect(call, {}, list(words))
         return call
 
     def auto_start(self, host):
         """The init script of a booted host, whatever comes of it; 9.3."""
-        self.xe(host, ['xe', 'vm-start', 'other-config:auto_poweron=true', 'power-state=halted', '--multiple'],
+        self.xe(host, ['xe', 'vm-start', 'other-config:auto_poweron=true',
+                       'power-state=halted', '--multiple'],
                 lambda status, out, err: None)
 
     def start_vm(self, vm, host=None):
@@ -3183,7 +3418,8 @@ class Pool(object):
         return self.admin('vm-resume', 'uuid=' + vm, 'on=' + self.host(host).uuid)
 
     def migrate_vm(self, vm, host):
-        return self.admin('vm-migrate', 'uuid=' + vm, 'host-uuid=' + self.host(host).uuid, '--live')
+        return self.admin('vm-migrate', 'uuid=' + vm,
+                          'host-uuid=' + self.host(host).uuid, '--live')
 
     def guest_shutdown(self, vm):
         """The guest ends by itself."""
@@ -3192,7 +3428,7 @@ class Pool(object):
                 self.stop_domain(host.uuid, vm)
                 self.domain_ended(host, vm)
 
-    crash_vm = guest_shutdown               # with actions-after-crash=destroy, the default here
+    crash_vm = guest_shutdown               # with actions-after-crash=destroy
 
     def evacuate(self, host):
         """Disable and evacuate."""

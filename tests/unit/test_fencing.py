@@ -122,8 +122,8 @@ class Protocol(base.TestCase):
 
     def prove(self, dom0, *methods, **more):
         keep_going = more.pop('keep_going', None)
-        return ha_lizard.prove_off(dom0, settings(*(methods or ('ILO',)), **more), host(),
-                                   keep_going)
+        given = settings(*(methods or ('ILO',)), **more)
+        return ha_lizard.prove_off(dom0, given, host(), keep_going)
 
     def test_two_reads_prove(self):
         dom0 = ilo(TAKEN, OFF, OFF)
@@ -164,7 +164,19 @@ class Protocol(base.TestCase):
         self.assertEqual(self.prove(ilo(TAKEN, OFF, UNREACHED, OFF)).result, 'off')
 
     def test_a_command_whose_answer_was_lost_can_be_proved(self):
-        self.assertEqual(self.prove(ilo((9.0, 255, '', 'Connection closed'), OFF)).result, 'off')
+        self.assertEqual(self.prove(ilo((9.0, 255, '', 'Connection closed'),
+                                        OFF)).result, 'off')
+
+    def test_an_off_before_the_command_is_none(self):
+        """It may be half of a reset that somebody else asked for."""
+        dom0 = ilo(UNREACHED, UNREACHED, TAKEN, OFF, OFF)
+        verdict = self.prove(dom0)
+        self.assertEqual(dom0.asked(), ['power off hard'] * 3 + ['power'] * 2)
+        self.assertEqual(str(verdict), 'ILO: n2 read off twice, 6 s after the command')
+        dom0 = ilo()
+        dom0.answers = lambda argv: {'power': OFF}.get(argv[-1], UNREACHED)
+        self.assertEqual(self.prove(dom0).result, 'failed')
+        self.assertEqual(dom0.asked().count('power'), 0)
 
     def test_already_off_is_read_like_any_other(self):
         self.assertEqual(self.prove(ilo(ALREADY, OFF)).result, 'off')
@@ -175,8 +187,10 @@ class Protocol(base.TestCase):
         dom0 = ilo(TAKEN, ON)
         verdict = self.prove(dom0)
         self.assertEqual(verdict.result, 'failed')
-        self.assertEqual(verdict.why, 'ILO: n2 is not proved off after 60 s: n2 reads on')
-        sent = [call.at - 1000 for call in dom0.calls if call.argv[-1] == 'power off hard']
+        self.assertEqual(verdict.why,
+                         'ILO: n2 is not proved off after 60 s: n2 reads on')
+        sent = [call.at - 1000 for call in dom0.calls
+                if call.argv[-1] == 'power off hard']
         self.assertEqual(len(sent), 2)
         self.assertTrue(30 <= sent[1] <= 35, sent)
 
@@ -186,7 +200,8 @@ class Protocol(base.TestCase):
         self.assertEqual(dom0.asked().count('power off hard'), 1)
 
     def test_every_attempt_ends_in_60_s(self):
-        for answer in (ON, UNREACHED, (0, 0, '', ''), (29.0,) + ON, (99.0,) + OFF, OFF[:1] + ('', '')):
+        for answer in (ON, UNREACHED, (0, 0, '', ''), (29.0,) + ON, (99.0,) + OFF,
+                       OFF[:1] + ('', '')):
             dom0 = ilo(answer)
             self.assertEqual(self.prove(dom0).result, 'failed')
             self.assertTrue(1050 < dom0.now() <= 1060.01, dom0.now())
@@ -203,7 +218,8 @@ class Protocol(base.TestCase):
             'ssh': UNREACHED, 'ipmitool': (0, 'Chassis Power is off\n', '')}[argv[0]]
         verdict = self.prove(dom0, 'ILO', 'IRMC')
         self.assertEqual((verdict.result, verdict.method), ('off', 'IRMC'))
-        self.assertIn('ILO: n2 is not proved off after 60 s: it cannot be reached', verdict.why)
+        self.assertIn('ILO: n2 is not proved off after 60 s: it cannot be reached',
+                      verdict.why)
         self.assertLessEqual(dom0.now(), 1060 + 10)
 
     def test_second_method_is_left_alone_when_the_first_proves(self):
@@ -215,7 +231,8 @@ class Protocol(base.TestCase):
         dom0 = FakeDom0()
         verdict = self.prove(dom0, 'POOL')
         self.assertEqual((verdict.result, verdict.method), ('unproved', 'POOL'))
-        self.assertEqual(str(verdict), 'POOL: POOL proves nothing: there is no device behind it')
+        self.assertEqual(str(verdict),
+                         'POOL: POOL proves nothing: there is no device behind it')
         self.assertEqual((dom0.calls, dom0.slept), ([], []))
 
     def test_unproved_counts_more_than_failed(self):
@@ -264,15 +281,17 @@ class Protocol(base.TestCase):
         dom0 = ilo(UNREACHED)
         verdict = self.prove(dom0, 'ILO', 'ILO', keep_going=lambda: reasons.pop(0))
         self.assertEqual((verdict.result, verdict.why), ('failed', 'n2 answers again'))
-        self.assertEqual((reasons, len(dom0.asked())), ([], 4))
+        self.assertEqual((reasons, len(dom0.asked())), ([], 3))
 
-    def test_back_at_half_time(self):
-        """Nothing is asked between the question and the second command."""
+    def test_it_is_asked_before_every_command(self):
+        """A13: right before, with nothing in between."""
+        asked = []
         dom0 = ilo(UNREACHED)
-        back = [lambda: dom0.now() > 1030 and 'n2 answers again' or None]
-        verdict = self.prove(dom0, 'ILO', 'ILO', keep_going=back[0])
-        self.assertEqual(verdict.why, 'n2 answers again')
-        self.assertEqual(dom0.asked().count('power off hard'), 1)
+
+        def keep_going():
+            asked.append(dom0.now())
+        self.prove(dom0, keep_going=keep_going)
+        self.assertEqual([call.at for call in dom0.calls], asked)
 
     def test_back_before_the_second_method(self):
         reasons = [None, 'n2 answers again']
@@ -282,10 +301,12 @@ class Protocol(base.TestCase):
         self.assertEqual(len(dom0.calls), 1)
 
     def test_after_the_command_only_a_proof_ends_it(self):
-        for command in (TAKEN, ALREADY, (99.0, 0, '', ''), (255, '', 'Connection closed')):
+        for command in (TAKEN, ALREADY, (99.0, 0, '', ''),
+                        (255, '', 'Connection closed')):
             reasons = [None]
             dom0 = ilo(command, ON, OFF)
-            self.assertEqual(self.prove(dom0, keep_going=lambda: reasons.pop()).result, 'off')
+            self.assertEqual(self.prove(dom0, keep_going=lambda: reasons.pop()).result,
+                             'off')
 
     def test_a_first_method_that_commanded_binds_the_second(self):
         reasons = [None]
@@ -317,23 +338,30 @@ class Protocol(base.TestCase):
 
     def test_power_on(self):
         dom0 = ilo(devices.clp_done('Server powering on .......'))
-        self.assertEqual(ha_lizard.power_on(dom0, settings('POOL', 'ILO'), host()), None)
+        self.assertEqual(ha_lizard.power_on(dom0, settings('POOL', 'ILO'), host()),
+                         None)
         self.assertEqual(dom0.asked(), ['power on'])
-        why = ha_lizard.power_on(ilo(UNREACHED), settings('POOL', 'ILO', 'IRMC'), host())
-        for part in ('POOL proves nothing', 'ILO: it cannot be reached', 'IRMC: there is no'):
+        why = ha_lizard.power_on(ilo(UNREACHED), settings('POOL', 'ILO', 'IRMC'),
+                                 host())
+        for part in ('POOL proves nothing', 'ILO: it cannot be reached',
+                     'IRMC: there is no'):
             self.assertIn(part, why)
-        why = ha_lizard.power_on(ilo(devices.clp_failed('COMMAND ERROR-UNSPECIFIED', 'Too hot.')),
+        why = ha_lizard.power_on(ilo(devices.clp_failed('COMMAND ERROR-UNSPECIFIED',
+                                                        'Too hot.')),
                                  settings('ILO'), host())
-        self.assertEqual(why, 'ILO: the device refused: error_tag=COMMAND ERROR-UNSPECIFIED '
+        self.assertEqual(why,
+                         'ILO: the device refused: error_tag=COMMAND ERROR-UNSPECIFIED '
                          'Too hot.')
 
     def test_can_prove(self):
         dom0 = FakeDom0(files={AGENT: devices.AGENT_TEXT,
                                FOLDER + 'OLD/OLD.sh': devices.SHORT_AGENT_TEXT})
-        for name, expected in (('ILO', True), ('IRMC', True), ('IPMI', True), ('XVM', True),
+        for name, expected in (('ILO', True), ('IRMC', True), ('IPMI', True),
+                               ('XVM', True),
                                ('POOL', False), ('CUSTOM', True), ('OLD', False),
                                ('NONE', False), ('../ILO', False)):
-            self.assertEqual(ha_lizard.can_prove(settings(), name, dom0), expected, name)
+            self.assertEqual(ha_lizard.can_prove(settings(), name, dom0), expected,
+                             name)
         trusting = settings(fence_trust_agent=True)
         for name, expected in (('OLD', True), ('NONE', False), ('POOL', False)):
             self.assertEqual(ha_lizard.can_prove(trusting, name, dom0), expected, name)
@@ -362,7 +390,8 @@ class HostsFiles(base.TestCase):
     def test_plain_lines(self):
         found, problems = self.parse(
             '# a comment with %s:10.0.0.1' % N1, '', '   ', '  # more',
-            '%s:192.168.1.141' % N1, '%s:bmc-n2.example.org' % N2, '%s:fe80::1:2' % N3, '')
+            '%s:192.168.1.141' % N1, '%s:bmc-n2.example.org' % N2, '%s:fe80::1:2' % N3,
+            '')
         self.assertEqual(problems, [])
         self.assertEqual(found, [(N1, '192.168.1.141'), (N2, 'bmc-n2.example.org'),
                                  (N3, 'fe80::1:2')])
@@ -379,7 +408,8 @@ class HostsFiles(base.TestCase):
                                             'cipher': '17'})
 
     def test_spaces(self):
-        for line in (' %s:10.0.0.1', '%s: 10.0.0.1', '%s:10.0.0.1 ', '%s:10.0.0.1  user=a',
+        for line in (' %s:10.0.0.1', '%s: 10.0.0.1', '%s:10.0.0.1 ',
+                     '%s:10.0.0.1  user=a',
                      '%s:10.0.0.1\tuser=a', '%s :10.0.0.1', '\t%s:10.0.0.1'):
             found, problems = self.parse(line % N2)
             self.assertEqual((found, len(problems)), ([], 1), line)
@@ -393,20 +423,26 @@ class HostsFiles(base.TestCase):
     def test_malformed(self):
         self.refused(N2, 'line 2: %s: it does not begin with the uuid' % N2)
         for line in ('n2:10.0.0.1', N2[1:] + ':10.0.0.1', N2 + 'a:10.0.0.1',
-                     N2.replace('-', '') + ':10.0.0.1', '10.0.0.1:' + N2, 'x' + N2 + ':10.0.0.1',
+                     N2.replace('-', '') + ':10.0.0.1', '10.0.0.1:' + N2,
+                     'x' + N2 + ':10.0.0.1',
                      'g' + N2[1:] + ':10.0.0.1', '\xef\xbb\xbf%s:10.0.0.1' % N2):
             self.refused(line, 'no host: it does not begin with the uuid')
-        for address in ('', '10.0.0.1.', '10.0.0', '10.0.0.300', '10.0.0.010', '1:2', '::g',
-                        '-oProxyCommand=x', '[::1]', 'a_b', 'a;b', '$(reboot)', 'a.b-', '10.0.0.1,b'):
-            self.refused('%s:%s' % (N2, address), '%s: what follows the first colon' % N2)
+        for address in ('', '10.0.0.1.', '10.0.0', '10.0.0.300', '10.0.0.010', '1:2',
+                        '::g',
+                        '-oProxyCommand=x', '[::1]', 'a_b', 'a;b', '$(reboot)', 'a.b-',
+                        '10.0.0.1,b'):
+            self.refused('%s:%s' % (N2, address),
+                         '%s: what follows the first colon' % N2)
 
     def test_bad_settings_of_a_device(self):
-        for word in ('user=', 'user=-x', 'user=a;b', 'port=0', 'port=65536', 'port=x', 'port=',
+        for word in ('user=', 'user=-x', 'user=a;b', 'port=0', 'port=65536', 'port=x',
+                     'port=',
                      'cipher=x', 'cipher='):
             self.refused('%s:10.0.0.1 %s' % (N2, word), 'the value of ')
             self.refused('%s:10.0.0.1 user=a %s' % (N2, word), 'the value of ')
         for word in ('10.0.0.2', 'USER=a', '#', 'timeout=3'):
-            self.refused('%s:10.0.0.1 %s' % (N2, word), 'only cipher= port= user= may follow')
+            self.refused('%s:10.0.0.1 %s' % (N2, word),
+                         'only cipher= port= user= may follow')
 
     def test_a_password_is_refused_and_not_quoted(self):
         for line in ('%s:10.0.0.1 password=hush' % N2, '%s:10.0.0.1 passwd=hush' % N2,
@@ -418,11 +454,13 @@ class HostsFiles(base.TestCase):
                 self.assertIn('a password in a file that anyone may read', problems[0])
 
     def test_doubles(self):
-        found, problems = self.parse('%s:10.0.0.1' % N1, '%s:10.0.0.2' % N1, '%s:10.0.0.3' % N2)
+        found, problems = self.parse('%s:10.0.0.1' % N1, '%s:10.0.0.2' % N1,
+                                     '%s:10.0.0.3' % N2)
         self.assertEqual(found, [(N2, '10.0.0.3')])
         self.assertEqual(problems, ['line 1: %s: line 2 names the same host' % N1,
                                     'line 2: %s: line 1 names the same host' % N1])
-        for one, other in (('10.0.0.1', '10.0.0.1'), ('fe80::1', 'FE80:0:0::1'), ('bmc', 'BMC'),
+        for one, other in (('10.0.0.1', '10.0.0.1'), ('fe80::1', 'FE80:0:0::1'),
+                           ('bmc', 'BMC'),
                            ('10.0.0.1', '10.0.0.1 port=1'),
                            ('10.0.0.1 port=22', '10.0.0.1 port=022')):
             found, problems = self.parse('%s:%s' % (N1, one), '%s:%s' % (N2, other))
@@ -455,35 +493,43 @@ class Objections(base.TestCase):
 
     def objection(self, method, files, given=None, target=None):
         dom0 = FakeDom0(files=files)
-        found = ha_lizard.method_objection(dom0, given or settings(), method, target or host())
+        found = ha_lizard.method_objection(dom0, given or settings(), method,
+                                           target or host())
         verdict = ha_lizard.prove_off(dom0, given or settings(method), target or host())
         if found and not given:
             self.assertEqual((verdict.result, verdict.why),
                              ('failed', '%s: %s' % (method, found)))
-            self.assertEqual([call for call in dom0.calls if call.argv[0] != 'test'], [])
+            self.assertEqual([call for call in dom0.calls if call.argv[0] != 'test'],
+                             [])
         return found
 
     def hosts(self, text, method='ILO', **more):
-        return self.objection(method, {'%s%s/%s.hosts' % (FOLDER, method, method): text}, **more)
+        return self.objection(method,
+                              {'%s%s/%s.hosts' % (FOLDER, method, method): text},
+                              **more)
 
     def test_none(self):
         self.assertEqual(self.objection('POOL', {}), None)
         dom0 = ilo(TAKEN, OFF)
-        self.assertEqual(ha_lizard.method_objection(dom0, settings(), 'ILO', host()), None)
+        self.assertEqual(ha_lizard.method_objection(dom0, settings(), 'ILO', host()),
+                         None)
 
     def test_no_line(self):
-        self.assertEqual(self.objection('ILO', {}), 'there is no %sILO/ILO.hosts' % FOLDER)
+        self.assertEqual(self.objection('ILO', {}),
+                         'there is no %sILO/ILO.hosts' % FOLDER)
         self.assertEqual(self.hosts('# nothing\n'),
                          'ILO.hosts has no usable line for n2 (%s)' % N2)
         self.assertEqual(self.hosts('rubbish\n%s:b1' % N1),
-                         'ILO.hosts has no usable line for n2 (%s); line 1: no host: it does '
-                         'not begin with the uuid of a host and a colon' % N2)
+                         'ILO.hosts has no usable line for n2 (%s); line 1: no host: '
+                         'it does not begin with the uuid of a host and a colon' % N2)
 
     def test_bad_line(self):
         for text, part in (('x\n%s: b2', 'line 2: %s: a space or tab'),
                            ('x\n%s:b2\r', 'line 2: %s: it ends as on Windows'),
-                           ('%s:b2\n%s:b1' % (N2, '%s'), 'line 1: %s: line 2 names the same'),
-                           ('%s:b2\n%s:b2' % (N1, '%s'), 'line 2: %s: line 1 has the same')):
+                           ('%s:b2\n%s:b1' % (N2, '%s'),
+                            'line 1: %s: line 2 names the same'),
+                           ('%s:b2\n%s:b2' % (N1, '%s'),
+                            'line 2: %s: line 1 has the same')):
             self.assertIn(part % N2, self.hosts(text % N2))
 
     def test_uuid_of_the_host(self):
@@ -494,10 +540,12 @@ class Objections(base.TestCase):
                     settings(method, fence_ipaddress='10.0.0.1'), host(uuid=uuid)))
 
     def test_own_address(self):
-        self.assertIn('line 1 has the address of n2 itself', self.hosts('%s:10.0.0.2' % N2))
+        self.assertIn('line 1 has the address of n2 itself',
+                      self.hosts('%s:10.0.0.2' % N2))
         self.assertIn('line 1 has the address of n2 itself', self.hosts(
             '%s:fe80:0::2' % N2, given=settings('ILO'), target=host(address='FE80::2')))
-        self.assertEqual(ha_lizard.method_objection(ilo(ON), settings(), 'ILO', host(address='')),
+        self.assertEqual(ha_lizard.method_objection(ilo(ON), settings(), 'ILO',
+                                                    host(address='')),
                          None)
 
     def test_no_password(self):
@@ -509,9 +557,11 @@ class Objections(base.TestCase):
     def test_xvm(self):
         outer = settings('XVM', fence_ipaddress='10.0.0.1')
         self.assertIn('FENCE_IPADDRESS', self.hosts('%s:%s' % (N2, VM2), 'XVM'))
-        self.assertIn('no uuid of a VM', self.hosts('%s:10.0.0.9' % N2, 'XVM', given=outer))
+        self.assertIn('no uuid of a VM',
+                      self.hosts('%s:10.0.0.9' % N2, 'XVM', given=outer))
         for bad in ('-oProxyCommand=reboot', 'a b', '10.0.0.300'):
-            self.assertIn('FENCE_IPADDRESS', self.hosts('%s:%s' % (N2, VM2), 'XVM', given=settings(
+            self.assertIn('FENCE_IPADDRESS',
+                          self.hosts('%s:%s' % (N2, VM2), 'XVM', given=settings(
                 'XVM', fence_ipaddress=bad)))
 
     def test_agent(self):
@@ -540,23 +590,29 @@ class Texts(base.TestCase):
                      off.replace('COMPLETED', 'SPOOLED'), off.replace('Off', 'Off?'),
                      off.replace('Off', 'Officially on'), off.replace('Off', ''),
                      off.replace('power: server', 'the last power: server'),
-                     off.replace('Off', 'Resetting'), off + 'power: server power is currently: On',
-                     off.replace('status=0', 'status=0\nstatus=1'), off[:off.index('power:')],
+                     off.replace('Off', 'Resetting'),
+                     off + 'power: server power is currently: On',
+                     off.replace('status=0', 'status=0\nstatus=1'),
+                     off[:off.index('power:')],
                      off[off.index('power:'):], off[:-7]):
             self.assertEqual(ha_lizard.clp_power(text), 'unknown', text)
 
     def test_clp_enabled(self):
         for word, state in (('enabled', 'on'), ('disabled', 'off'), ('Disabled', 'off'),
-                            ('', 'unknown'), ('shutting', 'unknown'), ('disabled!', 'unknown')):
+                            ('', 'unknown'), ('shutting', 'unknown'),
+                            ('disabled!', 'unknown')):
             self.assertEqual(ha_lizard.clp_enabled(devices.clp_done(
-                '/system1\n  Properties\n    name=x\n    enabledstate=' + word)[1]), state, word)
+                '/system1\n  Properties\n    name=x\n    enabledstate=' + word)[1]),
+                state, word)
         self.assertEqual(ha_lizard.clp_enabled('enabledstate=disabled'), 'unknown')
 
     def test_ipmi(self):
         for status, text, state in (
-                (0, 'Chassis Power is off\n', 'off'), (0, 'Chassis Power is on\n', 'on'),
+                (0, 'Chassis Power is off\n', 'off'),
+                (0, 'Chassis Power is on\n', 'on'),
                 (0, '', 'unknown'), (1, 'Chassis Power is off\n', 'unknown'),
-                (0, 'Chassis Power is Off\n', 'unknown'), (124, 'Chassis Power is off', 'unknown'),
+                (0, 'Chassis Power is Off\n', 'unknown'),
+                (124, 'Chassis Power is off', 'unknown'),
                 (0, 'Chassis Power is off\nChassis Power is on\n', 'unknown'),
                 (0, 'Chassis Power Control: Down/Off\n', 'unknown'),
                 (0, 'Chassis Power is officially on', 'unknown')):
@@ -573,21 +629,30 @@ class Texts(base.TestCase):
                 ha_lizard.Result(['ssh'], status, text)), state, text)
 
     def test_agents_that_answer_status(self):
-        for text in ('case $2 in\nstatus) exit 2;;', '  "status")', "\t'status' )", '(status)',
+        for text in ('case $2 in\nstatus) exit 2;;', '  "status")', "\t'status' )",
+                     '(status)',
                      'start|stop|status)', 'status|state)', 'case "$2" in status) x;;',
-                     'case $2 in stop) off;; status) x;; esac', 'if [ "$2" = status ]; then',
-                     'if [ "$2" = "status" ]', '[[ $ACTION == status ]]', '[ ${2} = status ]',
-                     "if sys.argv[2] == 'status':", '#!/bin/sh\n# answers: status\nexec x',
-                     base.read(base.ROOT + '/fence/CUSTOM/CUSTOM.sh'), devices.AGENT_TEXT):
+                     'case $2 in stop) off;; status) x;; esac',
+                     'if [ "$2" = status ]; then',
+                     'if [ "$2" = "status" ]', '[[ $ACTION == status ]]',
+                     '[ ${2} = status ]',
+                     "if sys.argv[2] == 'status':",
+                     '#!/bin/sh\n# answers: status\nexec x',
+                     base.read(base.ROOT + '/fence/CUSTOM/CUSTOM.sh'),
+                     devices.AGENT_TEXT):
             self.assertTrue(ha_lizard.ANSWERS_STATUS.search(text), text)
 
     def test_agents_that_do_not(self):
         """To be asked, some of these would switch the host off."""
-        for text in ('', '# exit status 0', 'return $status', 'status=$?', 'echo status',
-                     'S=$(ipmitool -H $IP chassis power status)', '# status) is not known',
-                     '[ $status = 0 ]', '# if [ "$2" = "status" ]', 'service x status || exit 1',
+        for text in ('', '# exit status 0', 'return $status', 'status=$?',
+                     'echo status',
+                     'S=$(ipmitool -H $IP chassis power status)',
+                     '# status) is not known',
+                     '[ $status = 0 ]', '# if [ "$2" = "status" ]',
+                     'service x status || exit 1',
                      'if [ "$2" = "start" ]; then on; else off; fi', 'get_status) x;;',
-                     '#!/bin/sh\n# it returns its exit status', devices.SHORT_AGENT_TEXT):
+                     '#!/bin/sh\n# it returns its exit status',
+                     devices.SHORT_AGENT_TEXT):
             self.assertFalse(ha_lizard.ANSWERS_STATUS.search(text), text)
 
 
@@ -603,8 +668,10 @@ class Ssh(base.TestCase):
         self.assertEqual(argv[:3], ['ssh', '-F', '/dev/null'])
         self.assertEqual(argv[-6:], ['-p', '22', '-l', 'root', 'b2', 'power off hard'])
         options = [argv[place + 1] for place in range(len(argv)) if argv[place] == '-o']
+        self.assertNotIn('LogLevel=ERROR', options, 'it hides "no matching ..."')
+        known_hosts = '/nonexistent/etc/ha-lizard/state/known_hosts.ILO.' + N2
         for option in ('StrictHostKeyChecking=no', 'NumberOfPasswordPrompts=1',
-                       'UserKnownHostsFile=/nonexistent/etc/ha-lizard/state/known_hosts.ILO.' + N2,
+                       'UserKnownHostsFile=' + known_hosts,
                        'PubkeyAuthentication=no', 'ConnectTimeout=10'):
             self.assertIn(option, options)
         self.assertEqual([call.password for call in dom0.calls], [SECRET] * 3)
@@ -619,7 +686,8 @@ class Ssh(base.TestCase):
                          ['-p', '2222', '-l', 'other', 'b2', 'power'])
 
     def test_user_of_xvm_is_root(self):
-        dom0 = FakeDom0([(0, 'halted\n', '')], {FOLDER + 'XVM/XVM.hosts': '%s:%s' % (N2, VM2)})
+        dom0 = FakeDom0([(0, 'halted\n', '')],
+                        {FOLDER + 'XVM/XVM.hosts': '%s:%s' % (N2, VM2)})
         verdict = ha_lizard.prove_off(dom0, settings(
             'XVM', fence_user='Administrator', fence_ipaddress='10.0.0.1'), host())
         self.assertEqual(verdict.result, 'off')
@@ -627,7 +695,8 @@ class Ssh(base.TestCase):
         self.assertIn('toor', self.xvm_calls(dom0)[-1].argv)
         self.assertEqual([call.argv[-3:] for call in dom0.calls[:2]], [
             ['root', '10.0.0.1', 'xe vm-shutdown uuid=%s --force' % VM2],
-            ['root', '10.0.0.1', 'xe vm-param-get uuid=%s param-name=power-state' % VM2]])
+            ['root', '10.0.0.1',
+             'xe vm-param-get uuid=%s param-name=power-state' % VM2]])
 
     def xvm_calls(self, dom0):
         ha_lizard.state_of(dom0, settings('XVM', fence_ipaddress='10.0.0.1'), host())
@@ -637,7 +706,8 @@ class Ssh(base.TestCase):
         for tag in ('COMMAND NOT RECOGNIZED', 'INVALID OPTION'):
             dom0 = ilo(devices.clp_failed(tag, ''), TAKEN, OFF, OFF)
             self.assertEqual(self.prove(dom0).result, 'off')
-            self.assertEqual(dom0.asked()[:3], ['power off hard', 'stop /system1 -f', 'power'])
+            self.assertEqual(dom0.asked()[:3],
+                             ['power off hard', 'stop /system1 -f', 'power'])
 
     def test_a_device_without_the_command_power(self):
         shown = devices.clp_done('  enabledstate=disabled')
@@ -649,14 +719,15 @@ class Ssh(base.TestCase):
 
     def test_old_algorithms(self):
         """Only those that this ssh knows: an unknown name is fatal to it."""
-        known = {'kex': 'curve25519-sha256\ndiffie-hellman-group1-sha1\n', 'key': 'ssh-rsa\n',
+        known = {'kex': 'curve25519-sha256\ndiffie-hellman-group1-sha1\n',
+                 'key': 'ssh-rsa\n',
                  'cipher': 'aes128-ctr\n'}
 
         def answer(argv):
             if argv[1] == '-Q':
                 return 0.1, 0, known[argv[2]], ''
             if 'KexAlgorithms=+diffie-hellman-group1-sha1' not in argv:
-                return 255, '', ('Unable to negotiate with 10.0.0.9 port 22: no matching key '
+                return 255, '', ('Unable to negotiate with b2: no matching key '
                                  'exchange method found. Their offer: x')
             self.assertIn('HostKeyAlgorithms=+ssh-rsa', argv)
             self.assertEqual([word for word in argv if word.startswith('Ciphers')], [])
@@ -688,14 +759,22 @@ class Ssh(base.TestCase):
 
     def test_what_is_hopeless_is_not_repeated(self):
         for text, part in (
-                ('root@b2: Permission denied (password).', 'it refused the user or the password'),
-                ('@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nPermission denied',
+                ('root@b2: Permission denied (password).',
+                 'it refused the user or the password'),
+                ('@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nx',
                  'remove /etc/ha-lizard/state/known_hosts.ILO.' + N2),
                 ('Bad configuration option: x', 'this ssh is too old')):
             dom0 = ilo((255, '', text))
             verdict = self.prove(dom0)
             self.assertEqual((verdict.result, len(dom0.calls)), ('failed', 1))
             self.assertIn(part, verdict.why)
+
+    def test_a_new_key_is_no_reason(self):
+        dom0 = ilo((255, '', "Warning: Permanently added 'b2' (RSA) to the list of "
+                    'known hosts.\r\nroot@b2: Permission denied (password).\r\n'))
+        self.assertEqual(self.prove(dom0).why,
+                         'ILO: it refused the user or the password '
+                         '(ssh says: root@b2: Permission denied (password).)')
 
     def test_no_ssh(self):
         dom0 = ilo((ha_lizard.NOT_FOUND, '', 'No such file or directory'))
@@ -704,17 +783,22 @@ class Ssh(base.TestCase):
         self.assertIn('ssh: no such command', verdict.why)
 
     def test_status_of_ssh_does_not_count(self):
-        self.assertEqual(self.prove(ilo((1,) + TAKEN[1:], (255,) + OFF[1:])).result, 'off')
+        self.assertEqual(self.prove(ilo((1,) + TAKEN[1:], (255,) + OFF[1:])).result,
+                         'off')
 
     def test_words_of_a_device(self):
-        verdict = self.prove(ilo(devices.clp_failed('COMMAND ERROR-UNSPECIFIED', 'No \x1b[31m way.'),
+        verdict = self.prove(ilo(devices.clp_failed('COMMAND ERROR-UNSPECIFIED',
+                                                    'No \x1b[31m way.'),
                                  (0, 'rubbish', '')))
-        self.assertEqual(verdict.why, 'ILO: n2 is not proved off after 60 s: an answer that is '
+        self.assertEqual(verdict.why,
+                         'ILO: n2 is not proved off after 60 s: an answer that is '
                          'not understood: rubbish')
         answer = ha_lizard.IloAgent(
-            ilo(), settings(), 'ILO', host()).words(Given(output=ALREADY[1] + '\x1b[31m'))
-        self.assertEqual(answer, 'error_tag=COMMAND ERROR-UNSPECIFIED Server power already off. '
-                         '\\x1b[31m')
+            ilo(), settings(), 'ILO',
+            host()).words(Given(output=ALREADY[1] + '\x1b[31m'))
+        self.assertEqual(answer,
+                         'error_tag=COMMAND ERROR-UNSPECIFIED Server power already '
+                         'off. \\x1b[31m')
 
 
 class Ipmi(base.TestCase):
@@ -731,27 +815,33 @@ class Ipmi(base.TestCase):
         dom0 = self.dom0([(0, 'Chassis Power is off', '')])
         self.assertEqual(self.prove(dom0).result, 'off')
         self.assertEqual(dom0.calls[0].argv, [
-            'ipmitool', '-I', 'lanplus', '-C', '3', '-N', '1', '-R', '2', '-H', 'b2', '-p', '623',
+            'ipmitool', '-I', 'lanplus', '-C', '3', '-N', '1', '-R', '2', '-H', 'b2',
+            '-p', '623',
             '-U', 'admin', '-L', 'OPERATOR', '-E', 'chassis', 'power', 'off'])
         self.assertEqual(dom0.asked(), ['off', 'status', 'status'])
-        self.assertEqual(dom0.calls[0].env, {'IPMI_PASSWORD': SECRET, 'IPMITOOL_PASSWORD': SECRET})
+        self.assertEqual(dom0.calls[0].env,
+                         {'IPMI_PASSWORD': SECRET, 'IPMITOOL_PASSWORD': SECRET})
 
     def test_cipher_fallback_is_remembered(self):
-        refused = (1, '', 'Error in open session response message : invalid authentication '
+        refused = (1, '',
+                   'Error in open session response message : invalid authentication '
                    'algorithm\nError: Unable to establish IPMI v2 / RMCP+ session\n')
-        dom0 = self.dom0(lambda argv: {'3': refused, '17': (0, 'Chassis Power is off', '')}[argv[4]])
+        dom0 = self.dom0(lambda argv: {'3': refused,
+                                       '17': (0, 'Chassis Power is off', '')}[argv[4]])
         self.assertEqual(self.prove(dom0).result, 'off')
         self.assertEqual([call.argv[4] for call in dom0.calls], ['3', '17', '17', '17'])
 
     def test_cipher_that_works_is_enough(self):
         """A word on stderr is no failure, and not every failure is of a cipher."""
-        for status, text in ((0, 'Unable to Get Channel Cipher Suites'), (1, 'Node busy')):
+        for status, text in ((0, 'Unable to Get Channel Cipher Suites'),
+                             (1, 'Node busy')):
             dom0 = self.dom0([(status, 'Chassis Power is off', text)])
             self.prove(dom0)
             self.assertEqual(set([call.argv[4] for call in dom0.calls]), set(['3']))
 
     def test_cipher_of_the_line(self):
-        dom0 = self.dom0([(0, 'Chassis Power is off', '')], ' cipher=8 user=fence port=6230')
+        dom0 = self.dom0([(0, 'Chassis Power is off', '')],
+                         ' cipher=8 user=fence port=6230')
         self.prove(dom0)
         for word in ('8', 'fence', '6230'):
             self.assertIn(word, dom0.calls[0].argv)
@@ -762,11 +852,13 @@ class Ipmi(base.TestCase):
                 ((0.07, 1, '', lost), 1, 'it refused the user or the password'),
                 ((6.0, 1, '', lost), 2, 'the device does not answer'),
                 ((1, '', 'lanplus: password is longer than 20 bytes.'), 1, 'too long'),
-                ((1, '', 'insufficient resources for session'), 2, 'no cipher suite in common'),
+                ((1, '', 'insufficient resources for session'), 2,
+                 'no cipher suite in common'),
                 ((1, '', 'Get Chassis Power Status failed: Node busy'), 2, 'Node busy'),
                 ((0, '', ''), 2, 'ipmitool says: nothing'),
                 ((99.0, 0, '', ''), 2, 'no answer; ipmitool was killed'),
-                ((ha_lizard.NOT_FOUND, '', 'not there'), 1, 'ipmitool: no such command')):
+                ((ha_lizard.NOT_FOUND, '', 'not there'), 1,
+                 'ipmitool: no such command')):
             dom0 = self.dom0([answer])
             verdict = self.prove(dom0)
             self.assertEqual(verdict.result, 'failed')
@@ -787,29 +879,34 @@ class Custom(base.TestCase):
     """<METHOD>/<METHOD>.sh UUID ACTION, as the manual has it, and `status`."""
 
     def dom0(self, stop, status=(1, '', ''), text=devices.AGENT_TEXT):
-        return FakeDom0(lambda argv: {'stop': stop, 'status': status}[argv[-1]], {AGENT: text})
+        return FakeDom0(lambda argv: {'stop': stop, 'status': status}[argv[-1]],
+                        {AGENT: text})
 
     def prove(self, dom0, **more):
         return ha_lizard.prove_off(dom0, settings('CUSTOM', **more), host())
 
     def test_argv_and_environment(self):
         dom0 = self.dom0((0, '', ''), (2, '', ''))
-        self.assertEqual(self.prove(dom0, fence_ipaddress='10.0.0.1', fence_user='u').result, 'off')
+        self.assertEqual(self.prove(dom0, fence_ipaddress='10.0.0.1',
+                                    fence_user='u').result, 'off')
         calls = dom0.calls[1:]
         self.assertEqual([call.argv[1:] for call in calls],
                          [[N2, 'stop'], [N2, 'status'], [N2, 'status']])
         self.assertEqual(calls[0].argv[0], '/nonexistent' + AGENT)
-        self.assertEqual(calls[0].env, {'FENCE_IPADDRESS': '10.0.0.1', 'FENCE_USER': 'u',
+        self.assertEqual(calls[0].env,
+                         {'FENCE_IPADDRESS': '10.0.0.1', 'FENCE_USER': 'u',
                                         'FENCE_PASSWD': SECRET})
 
     def test_status_decides(self):
         for status in (0, 1, 3, 127, 255):
-            self.assertEqual(self.prove(self.dom0((0, '', ''), (status, '', ''))).result, 'failed')
+            self.assertEqual(self.prove(self.dom0((0, '', ''),
+                                                  (status, '', ''))).result, 'failed')
         self.assertEqual(self.prove(self.dom0((1, '', ''), (2, '', ''))).result, 'off')
 
     def test_a_broken_script_is_not_taken_for_off(self):
         """sh ends with 2 when it cannot read the script: for status as well."""
-        dom0 = self.dom0((2, '', 'CUSTOM.sh: 3: Syntax error: ";;" unexpected'), (2, '', ''))
+        dom0 = self.dom0((2, '', 'CUSTOM.sh: 3: Syntax error: ";;" unexpected'),
+                         (2, '', ''))
         verdict = self.prove(dom0)
         self.assertEqual((verdict.result, dom0.asked()), ('failed', ['stop']))
         self.assertIn('Syntax error', verdict.why)
@@ -824,12 +921,20 @@ class Custom(base.TestCase):
         dom0 = self.dom0((1, '', 'no'), (2, '', ''), devices.SHORT_AGENT_TEXT)
         verdict = self.prove(dom0)
         self.assertEqual((verdict.result, dom0.asked()), ('failed', ['stop', 'stop']))
-        self.assertEqual(verdict.why, 'CUSTOM: CUSTOM.sh stop ended with status 1 and said: no')
+        self.assertEqual(verdict.why,
+                         'CUSTOM: CUSTOM.sh stop ended with status 1 and said: no')
         self.assertLess(dom0.now(), 1040)
+
+    def test_without_status_the_second_try_counts(self):
+        answers = [(1, '', 'busy'), (0, '', '')]
+        dom0 = self.dom0(None, text=devices.SHORT_AGENT_TEXT)
+        dom0.answers = lambda argv: answers.pop(0)
+        self.assertEqual(self.prove(dom0).result, 'unproved')
 
     def test_trusted(self):
         for text, status, result in ((devices.SHORT_AGENT_TEXT, 1, 'off'),
-                                     (devices.AGENT_TEXT, 1, 'off'), (devices.AGENT_TEXT, 2, 'off'),
+                                     (devices.AGENT_TEXT, 1, 'off'),
+                                     (devices.AGENT_TEXT, 2, 'off'),
                                      (devices.AGENT_TEXT, 0, 'failed')):
             dom0 = self.dom0((0, '', ''), (status, '', ''), text)
             verdict = self.prove(dom0, fence_trust_agent=True)
@@ -845,7 +950,8 @@ class Custom(base.TestCase):
 
     def test_an_empty_password_hides_nothing(self):
         verdict = self.prove(self.dom0((2, '', 'no')), fence_passwd='')
-        self.assertEqual(verdict.why, 'CUSTOM: CUSTOM.sh stop ended with status 2 and said: no')
+        self.assertEqual(verdict.why,
+                         'CUSTOM: CUSTOM.sh stop ended with status 2 and said: no')
 
     def test_an_agent_that_hangs(self):
         for text in (devices.SHORT_AGENT_TEXT, devices.AGENT_TEXT):
@@ -858,7 +964,9 @@ class Custom(base.TestCase):
     def test_status_is_never_asked_of_one_that_does_not_know_it(self):
         dom0 = self.dom0((0, '', ''), (0, '', ''), devices.SHORT_AGENT_TEXT)
         state = ha_lizard.state_of(dom0, settings('CUSTOM'), host())
-        self.assertEqual(state, ('unknown', 'CUSTOM: CUSTOM.sh does not know the action status'))
+        self.assertEqual(state,
+                         ('unknown',
+                          'CUSTOM: CUSTOM.sh does not know the action status'))
         self.assertEqual(dom0.asked(), [])
 
 
@@ -926,7 +1034,8 @@ class WorldDom0(FakeDom0):
         if not self.behind.answers(argv):
             return ha_lizard.Result(argv, ha_lizard.NOT_FOUND)
         said = []
-        self.behind.run('n1', argv, feed, env, password, lambda *answer: said.append(answer))
+        self.behind.run('n1', argv, feed, env, password,
+                        lambda *answer: said.append(answer))
         self.world.run_until(self.world.now + timeout, lambda: said)
         return ha_lizard.Result(argv, *(said or [(ha_lizard.TIMED_OUT,)])[0])
 
@@ -939,7 +1048,8 @@ class Simulated(base.TestCase):
 
     def prove(self, method, mode='works', keep_going=None, **more):
         self.devices.mode('n2', mode)
-        self.dom0 = WorldDom0(self.world, self.devices, method, status=more.pop('status', True))
+        self.dom0 = WorldDom0(self.world, self.devices, method,
+                              status=more.pop('status', True))
         self.given = settings(method, fence_ipaddress=devices.OUTER, **more)
         return ha_lizard.prove_off(self.dom0, self.given, host(), keep_going)
 
@@ -950,7 +1060,8 @@ class Simulated(base.TestCase):
             self.assertEqual((verdict.result, verdict.method), ('off', method))
             self.assertEqual(self.world.on(), ['n1', 'n3'])
             self.assertTrue(9 <= self.world.now - 1000 <= 10, self.world.now)
-            self.assertEqual(ha_lizard.state_of(self.dom0, self.given, host())[0], 'off')
+            self.assertEqual(ha_lizard.state_of(self.dom0, self.given, host())[0],
+                             'off')
             self.assertEqual(ha_lizard.power_on(self.dom0, self.given, host()), None)
             self.assertEqual(self.world.on(), ['n1', 'n2', 'n3'])
             self.assertEqual(ha_lizard.state_of(self.dom0, self.given, host())[0], 'on')
@@ -976,7 +1087,8 @@ class Simulated(base.TestCase):
                     self.setUp()
                     self.world.hosts['n2'].powered = powered
                     verdict = self.prove(method, mode)
-                    self.assertEqual(verdict.result, 'failed', (method, mode, verdict.why))
+                    self.assertEqual(verdict.result, 'failed',
+                                     (method, mode, verdict.why))
                     self.assertLessEqual(self.world.now - 1000, 60.01)
                     self.assertEqual(self.world.hosts['n2'].powered, powered)
 
@@ -1014,7 +1126,8 @@ class Simulated(base.TestCase):
     def test_the_hosts_files(self):
         for method in ('ILO', 'IRMC', 'XVM'):
             found, problems = ha_lizard.parse_hosts(self.devices.hosts_file(method))
-            self.assertEqual(([device.uuid for device in found], problems), ([N1, N2, N3], []))
+            self.assertEqual(([device.uuid for device in found], problems),
+                             ([N1, N2, N3], []))
 
     def test_other_commands_are_not_for_devices(self):
         for argv in (['xe', 'vm-list'], ['ssh', '-Q', 'kex'], ['test', '-x', '/bin/sh'],

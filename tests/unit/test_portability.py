@@ -320,7 +320,7 @@ ha_lizard.say(dom0.read('/var/log/messages').split()[-1])
                             'HA_LIZARD_ROOT': folder})
         child = subprocess.Popen(
             [sys.executable, '-W', 'error', 'script'], cwd=folder, env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, close_fds=True)
         output, errors = [to_text(data) for data in child.communicate()]
         self.assertEqual(errors, CAFE + FISH + '\n')
         self.assertEqual(output, '%s\nsecondNone\n%s\n%s\n' % ((CAFE + FISH,) * 3))

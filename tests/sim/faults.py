@@ -1,0 +1,239 @@
+"""Random pools, random faults, and what must be true of them in the end.
+
+A run is a scenario like any other: the generator writes its text, so that what
+it finds can be kept as a file.  `owed` says from the truth alone which VMs
+must be up when the dust has settled.
+"""
+
+import random
+
+import scenario
+
+SETTLE = 1500               # seconds without a fault before the end is judged
+KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
+         'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
+         'disk', 'clean shutdown', 'maintenance', 'both')
+
+
+class Script(object):
+    """The text of a random run, and what happened in it by kind."""
+
+    def __init__(self, seed, hosts=(2, 8), fence='mixed', faults=(1, 6), risky=False):
+        self.random = random.Random(seed)
+        self.kinds, self.undo, self.lines, self.risky = [], [], [], risky
+        self.names = ['n%d' % (number + 1)
+                      for number in range(self.pick(range(hosts[0], hosts[1] + 1)))]
+        self.method = {'mixed': self.pick(['POOL', 'ILO']), 'verified': 'ILO',
+                       'POOL': 'POOL'}[fence]
+        self.setting()
+        self.count = self.pick(range(faults[0], faults[1] + 1))
+        for _ in range(self.count):
+            self.fault()
+            self.lines.append('run %d' % self.pick([1, 3, 7, 15, 25, 40, 60, 90, 150, 240]))
+            self.mend(0.4)
+        if self.random.random() < 0.6:
+            self.mend(1.0)
+        self.lines.extend(['run %d' % SETTLE, 'show'])
+
+    def pick(self, items):
+        items = list(items)
+        return items[int(self.random.random() * len(items))]
+
+    def text(self):
+        return '\n'.join(self.lines) + '\n'
+
+    def setting(self):
+        """The pool, its VMs, and a while in which all is well."""
+        self.vms = []
+        self.lines.append('pool ' + ' '.join(self.names))
+        for name in self.names:
+            for number in range(self.pick([0, 1, 1, 2])):
+                self.vms.append('vm%d' % len(self.vms))
+                self.lines.append('vm %s on %s order=%d' % (
+                    self.vms[-1], name, self.pick([0, 0, 0, 1, 2])))
+        self.lines.append('fence ' + self.method)
+        self.witness = self.random.random() < 0.7
+        if self.witness:
+            self.lines.append('witness 192.168.1.1')
+        if self.random.random() < 0.15:
+            self.lines.append('xapi-version OLD')
+        if self.random.random() < 0.2:
+            self.lines.append('set MONITOR_DELAY %d' % self.pick([10, 30, 45]))
+        if self.random.random() < 0.15:
+            self.lines.append('set SLAVE_VM_STAT 1')
+        self.lines.extend(['ha on', 'run %d' % self.pick([90, 120, 200, 400])])
+
+    def fault(self):
+        kind = self.pick(KINDS)
+        host, other = self.pick(self.names), self.pick(self.names)
+        self.kinds.append(kind)
+        if kind == 'both':
+            self.power(host, other)
+            return self.power(other, host)
+        getattr(self, kind.replace(' ', '_'))(host, other)
+
+    def do(self, line, undo=None):
+        self.lines.append(line)
+        if undo:
+            self.undo.append(undo)
+
+    def mend(self, chance):
+        """Some of what is broken comes back."""
+        rest = []
+        for line in self.undo:
+            if self.random.random() < chance:
+                self.lines.append(line)
+                if self.random.random() < 0.7:
+                    self.lines.append('run %d' % self.pick([2, 20, 60, 150]))
+            else:
+                rest.append(line)
+        self.undo = rest
+
+    # -- kinds ----------------------------------------------------------------
+
+    def power(self, host, other):
+        self.do('power off ' + host, 'power on ' + host)
+
+    def reboot(self, host, other):
+        self.do('reboot ' + host)
+
+    def clean_shutdown(self, host, other):
+        self.do('clean-shutdown ' + host, 'power on ' + host)
+
+    def cut(self, host, other):
+        self.do('cut ' + host, 'heal ' + host)
+
+    def cut_pair(self, host, other):
+        if host == other:
+            return self.cut(host, other)
+        self.do('cut %s from %s' % (host, other), 'heal %s from %s' % (host, other))
+
+    def one_way(self, host, other):
+        if host == other:
+            return self.cut(host, other)
+        self.do('cut-oneway %s to %s' % (host, other), 'heal %s from %s' % (host, other))
+
+    def xapi_restart(self, host, other):
+        self.do('xapi restart ' + host)
+
+    def xapi_stop(self, host, other):
+        self.do('xapi stop ' + host, 'xapi start ' + host)
+
+    def xapi_hang(self, host, other):
+        self.do('xapi hang ' + host, 'xapi restart ' + host)
+
+    def daemon(self, host, other):
+        self.do('daemon kill ' + host, 'daemon start ' + host)
+
+    def storage(self, host, other):
+        self.do('storage off ' + host, 'storage on ' + host)
+
+    def bmc(self, host, other):
+        modes = ['silent', 'refuses', 'slow', 'works']
+        if self.risky:
+            modes.append('lies')
+        self.do('bmc %s %s' % (host, self.pick(modes)))
+
+    def migrate(self, host, other):
+        if self.vms:
+            self.do('migrate %s %s' % (self.pick(self.vms), host))
+
+    def guest(self, host, other):
+        if self.vms:
+            self.do('%s %s' % (self.pick(['guest-shutdown', 'crash']), self.pick(self.vms)))
+
+    def icmp(self, host, other):
+        self.do('icmp off ' + host, 'icmp on ' + host)
+
+    def clock(self, host, other):
+        self.do('clock %s %+d' % (host, self.pick([-86400, -3600, 60, 3600, 10 ** 7])))
+
+    def disk(self, host, other):
+        self.do('disk full ' + host, 'disk ok ' + host)
+
+    def maintenance(self, host, other):
+        self.do('maintenance on ' + host, 'maintenance off ' + host)
+
+
+class Outcome(object):
+    """What a run came to."""
+
+    def __init__(self, text):
+        self.text, self.kinds = text, []
+        self.violations, self.owed, self.saved = [], [], []
+        self.promoted = self.fenced = self.recovered = self.tie = self.failed_fence = 0
+        self.seconds = 0
+
+
+def play(text):
+    """Run a scenario and judge it: an Outcome."""
+    outcome = Outcome(text)
+    story = scenario.Story()
+    log = []
+    try:
+        for line in text.splitlines():
+            story.play(line)
+            log.extend(story.lines())
+        outcome.seconds = story.world.now
+        judge(story, outcome)
+    finally:
+        story.close()
+    outcome.violations = [why for _, why in story.world.violations] + outcome.violations
+    outcome.promoted = has(log, 'done: become master')
+    outcome.fenced = has(log, 'done: fence')
+    outcome.failed_fence = has(log, 'failed: fence')
+    outcome.recovered = has(log, 'done: start')
+    outcome.tie = has(log, 'exactly half')
+    outcome.log = log
+    return outcome
+
+
+def has(log, text):
+    return bool([line for line in log if text in line])
+
+
+def judge(story, outcome):
+    """I5: who must be up at the end, by the truth."""
+    side = acting_side(story)
+    outcome.owed = owed(story, side)
+    for name in outcome.owed:
+        if story.world.where(story.vms[name]):
+            outcome.saved.append(name)
+        else:
+            outcome.violations.append('I5 %s should be up' % name)
+
+
+def acting_side(story):
+    """The hosts of a connected strict majority in working order, or []."""
+    world = story.world
+    for name in world.order:
+        side = [other for other in world.order if world.reaches(name, other)]
+        if len(side) * 2 > len(world.order) and not [
+                1 for a in side for b in side if not world.reaches(a, b)]:
+            return side
+    return []
+
+
+def is_able(host):
+    """Can this host run VMs and do its part?"""
+    return (host.powered and host.online and host.storage and host.watcher
+            and host.xapi.state == 'up' and not host.disk_full)
+
+
+def owed(story, side):
+    """Names of the VMs that must be up."""
+    world = story.world
+    hosts = [world.hosts[name] for name in side]
+    if not hosts or [host for host in hosts if not is_able(host)]:
+        return []                       # a second fault stands in the way
+    outside = [world.hosts[name] for name in world.order if name not in side]
+    if [host for host in outside if not is_provable(story, host)]:
+        return []
+    return sorted([name for name in story.vms if name not in story.unmanaged])
+
+
+def is_provable(story, host):
+    """Can it be known of a host outside that its domains are gone?"""
+    if story.method == 'POOL':
+        return host.promised
+    return story.world.devices.works(host.name)
