@@ -49,9 +49,8 @@ import signal
 import socket
 import stat
 import struct
-import subprocess
-import sys
 import syslog
+import sys
 import time
 import traceback
 
@@ -1058,6 +1057,7 @@ class Vm(Record):
         'memory': 0,            # bytes it needs to start
         'wait': 0,              # seconds until a start is tried again
         'error': '',            # why the last start failed
+        'locked': False,        # ... because a host still holds a lock on its disks
         'srs': (),              # SRs that its disks are on
     }
 
@@ -1481,8 +1481,9 @@ def decide_on_silent(settings, view, host):
 
 
 def maintenance_objection(view, host):
-    """Z10: a disabled host is left alone; but not the VMs that it took down."""
-    if residents(view, host):
+    """Z10: a disabled host is left alone; but not the VMs that it took down, nor
+    the disks that somebody who went down still locks."""
+    if residents(view, host) or [vm for vm in view.vms if vm.locked]:
         return None
     if not host.enabled:
         return 'it was in maintenance and runs no VM'
@@ -2118,6 +2119,9 @@ class Unlock(Action):
     def done(self, site, result):
         if result:
             site.notes['unlocked.' + self.host.uuid] = '1'
+            # What failed for a lock may be tried at once.
+            for uuid in site.notes.about('start'):
+                site.forget_back_off('start', uuid)
         return why_failed(result)
 
 
@@ -3101,14 +3105,24 @@ class Wire(object):
         for family, anywhere in ((socket.AF_INET, ''), (socket.AF_INET6, '::')):
             try:
                 link = socket.socket(family, socket.SOCK_DGRAM)
-                if family == socket.AF_INET6:
-                    link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                link.setblocking(0)
-                link.bind((anywhere, self.port))
-                close_on_exec(link.fileno())
+            except (EnvironmentError, socket.error):
+                continue            # this kernel has no such family
+            if self.is_bound(link, family, anywhere):
                 self.sockets[family] = link
-            except (AttributeError, EnvironmentError, socket.error):
-                continue            # no such family, or somebody has the port
+            else:
+                link.close()
+
+    def is_bound(self, link, family, anywhere):
+        """False when somebody else has the port."""
+        try:
+            if family == socket.AF_INET6:
+                link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            link.setblocking(0)
+            link.bind((anywhere, self.port))
+            close_on_exec(link.fileno())
+            return True
+        except (AttributeError, EnvironmentError, socket.error):
+            return False
 
     def send(self, packets):
         if self.sockets is None:
@@ -3774,7 +3788,7 @@ def xe_argv(command, *parameters):
 
 def own_argv(*words):
     """A child that runs this very file: bounded as a whole, and fallible."""
-    return [sys.executable or 'python', os.path.abspath(__file__), 'act'] + list(words)
+    return [sys.executable or 'python', OWN_PATH, 'act'] + list(words)
 
 
 def kind_of(result):
@@ -5347,6 +5361,7 @@ class Site(object):
         _, again, error = self.backed_off('start', record['uuid'])
         vm = vm_of(record)
         vm.wait, vm.error = max(0, again - self.dom0.now()), error
+        vm.locked = 'SR_BACKEND_FAILURE_46' in error
         if self.srs:
             vm.srs = self.srs[1].get(vm.uuid, [])
         return vm

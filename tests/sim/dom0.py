@@ -98,6 +98,31 @@ class SimDom0(object):
 
     def begin(self, argv, timeout, feed='', env=None, password=None):
         self.check()
+        death = self.world.burn(self.host, argv)
+        if death and death.endswith('before'):
+            self.die(death)
+        job = self.launch(argv, timeout, feed, env, password)
+        if death:
+            self.die(death)
+        return job
+
+    def die(self, death):
+        """tests/sim/kill: the daemon, or the host, ends here."""
+        if death.startswith('power'):
+            self.world.at(0, self.world.power_off, self.host.name)
+            self.world.at(120, self.world.power_on, self.host.name)
+        else:
+            self.world.at(0, self.kill_daemon)
+            self.world.at(10, self.revive)
+        if self.world.current:
+            self.world.current.wait(FOREVER)
+        raise PowerLost()
+
+    def revive(self):
+        if self.host.powered and not self.host.watcher:
+            self.start_daemon()
+
+    def launch(self, argv, timeout, feed, env, password):
         job = SimJob(argv, self.now() + timeout)
         self.world.watch_call(self.host, argv)
         self.world.at(timeout, self.expire, job)

@@ -279,8 +279,8 @@ class Panel(object):
         drawing.y += 4
         # Behind everything else: the two moments that count.
         front, drawing.elements = drawing.elements, []
-        for moment, stroke in [(fault.at, RED)] + [
-                (moment, GREEN) for moment in fault.returns()[-1:]]:
+        moments = [(fault.at, RED)] + [(last, GREEN) for last in fault.returns()[-1:]]
+        for moment, stroke in moments:
             drawing.line(self.x(moment), top, self.x(moment), drawing.y, stroke,
                          stroke_dasharray='3 4', stroke_width='1')
         drawing.elements = (front[:background] + self.bands + drawing.elements
@@ -407,7 +407,7 @@ class Panel(object):
                 left, right = self.x(since), self.x(until)
                 self.drawing.rect(left, top, right - left, bottom - top, NIGHT, rx='3')
                 if right - left > 80:
-                    self.drawing.words((left + right) / 2, (top + bottom) / 2 + 5,
+                    self.drawing.words((left + right) / 2, (top + bottom) / 2.0 + 5,
                                        'no power', 14, '#ffffff', text_anchor='middle')
 
     def bar(self, since, until, vm, y, height):

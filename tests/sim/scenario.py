@@ -30,6 +30,7 @@ class SimWorld(World):
         self.lines, self.calls = [], {}
         self.enabled, self.devices = False, Devices(self)
         self.lost = {}                  # host name -> since when it lacks its half
+        self.commands, self.fuse = 0, None      # see tests/sim/kill
 
     def say(self, host, text):
         self.lines.append('%4d %s: %s' % (self.now, host.name, text))
@@ -53,6 +54,16 @@ class SimWorld(World):
                     host, other))
         if (argv[0] == 'xe' and argv[1] in ACTS) or argv[2:4] == ['act', 'fence']:
             self.watch_act(host, argv)
+
+    def burn(self, host, argv):
+        """Does the fuse end at this command?  (its number, before or after)"""
+        if argv[0] == 'xe' and (argv[1].endswith('-list') or argv[1].endswith('-get')):
+            return None
+        if argv[0] == 'list_domains':
+            return None
+        self.commands += 1
+        if self.fuse and self.fuse[0] == self.commands:
+            return self.fuse[1]
 
     def watch_act(self, host, argv):
         """What only a host on the acting side may do."""

@@ -9,9 +9,10 @@ world of this process, with their own daemons.
     clients     `xe` and the like: executables in the scratch root that ask here
     server      the loop that lets time pass for all of them
 
-An address of the simulator, 10.0.0.N, becomes 127.0.1.N, and one port there
-stands for all of a host's: HA_LIZARD_PORT.  The kernel answers every ping to
-a loopback address, so nobody is asked by ICMP.
+An address of the simulator, 10.0.0.N, becomes 127.0.1.N, and one port there,
+TCP and UDP, stands for all of a host's.  The kernel answers every ping to a
+loopback address, so nobody is asked by ICMP: HA_LIZARD_PLACE=ADDRESS:PORT, of
+the chosen host, tells the product so.
 """
 
 import errno
@@ -28,7 +29,7 @@ import tempfile
 from devices import AGENT
 from dom0 import FOREVER, SimDom0
 from ha_lizard import (BOOT_ID, PROGRAM, PUBLIC, XAPI_READY, caught, clock, read_file,
-                       steadily, to_bytes, to_text)
+                       read_watch, steadily, to_bytes, to_text)
 from scenario import SimWorld, Story, Wrong
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -102,11 +103,42 @@ def write_whole(place, text, mode):
 class ServedDom0(SimDom0):
     """The chosen host: its programs are real ones."""
 
+    def __init__(self, world, host, server):
+        SimDom0.__init__(self, world, host)
+        self.server, self.inbox = server, Outbox(server)
+        self.start_daemon()
+
     def start_daemon(self):
-        """Whoever serves starts it, or does not."""
+        """Whoever serves starts it, or does not; others may write to it."""
+        self.host.watcher = self
+        self.guardian = self
+
+    def given(self):
+        """What the real watcher promises, as it wrote it down."""
+        watch = read_watch(self, self.read(BOOT_ID).strip())
+        return watch and watch.guardian.lease is not None
+
+    def tick(self, watcher):
+        """There is nothing to do here."""
 
     def kill_daemon(self):
         raise ValueError('the daemon of this host is a real process')
+
+
+class Outbox(object):
+    """What simulated watchers tell the chosen host goes out by UDP."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def append(self, item):
+        address, packet = item
+        place, host = self.server.places.get(address), self.server.host
+        if place:
+            try:
+                place.wire.sendto(to_bytes(packet), (host.address, self.server.port))
+            except (EnvironmentError, socket.error):    # nobody listens there
+                pass
 
 
 class ServedWorld(SimWorld):
@@ -125,9 +157,9 @@ class ServedWorld(SimWorld):
 class ServedStory(Story):
     """A Story whose addresses exist on this machine."""
 
-    def __init__(self, chosen, disk):
+    def __init__(self, server, chosen, disk):
         Story.__init__(self, chosen)
-        self.world = ServedWorld(chosen, disk)
+        self.server, self.world = server, ServedWorld(chosen, disk)
 
     def play(self, line):
         Story.play(self, local(line))
@@ -135,7 +167,7 @@ class ServedStory(Story):
     def begin(self):
         Story.begin(self)
         host = self.world.hosts[self.chosen]
-        host.dom0 = ServedDom0(self.world, host)
+        host.dom0 = ServedDom0(self.world, host, self.server)
 
 
 def local(text):
@@ -158,6 +190,7 @@ class Place(object):
         self.listener.bind((address, port))
         self.listener.listen(64)
         self.listener.setblocking(0)
+        self.wire = datagrams(address, self.listener.getsockname()[1])
 
     def turn(self, alive):
         """Be alive, or be silent, from now on."""
@@ -184,6 +217,15 @@ class Place(object):
             link.close()
         self.fillers = []
 
+    def heard(self):
+        """The datagrams that have come."""
+        packets = []
+        while True:
+            try:
+                packets.append(to_text(self.wire.recv(65536)))
+            except (EnvironmentError, socket.error):
+                return packets
+
     def accept(self):
         links = []
         while True:
@@ -195,6 +237,14 @@ class Place(object):
     def close(self):
         self.empty()
         self.listener.close()
+        self.wire.close()
+
+
+def datagrams(address, port):
+    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    link.bind((address, port))
+    link.setblocking(0)
+    return link
 
 
 class Caller(object):
@@ -302,13 +352,16 @@ class Client(object):
         argv, feed = texts[:words], texts[-1]
         env = dict([text.split('=', 1) for text in texts[words:-1]])
         self.server.called.append(argv)
-        if argv[0] in OWN:
-            return self.say(*OWN[argv[0]](self.server, argv[1:]))
+        own = OWN.get(argv[0]) or OWN.get(' '.join(argv[:2]))
+        if own:
+            return self.say(*own(self.server, argv[1:]))
         try:
             job = self.server.host.dom0.begin(
                 argv, FOREVER, feed, env, env.pop('PASSWORD', None))
         except KeyboardInterrupt:           # PowerLost: the host is off
             return self.die()
+        except (TypeError, ValueError):     # words that the simulator does not know
+            return self.say(2, '', '%s: %s\n' % (argv[0], caught()))
         self.job, job.waiter = job, self
         if job.result is not None:
             self.wake()
@@ -334,38 +387,20 @@ class Client(object):
         self.link.close()
 
 
-# What the simulator does not know, by the name of the program: functions of the
-# server and the arguments that return (status, output, errors).
-
-def list_domains(server, words):
-    lines = ['id | %36s | state' % 'uuid', '%2d | %36s |     R' % (0, server.own_domain())]
-    for number, uuid, state in server.domains():
-        lines.append('%2d | %36s | %s' % (number, uuid, {
-            'running': '   B  ', 'paused': '  P   '}[state]))
-    if words == ['-minimal']:
-        lines = [line.split('|')[1].strip() for line in lines[1:]]
-    return 0, '\n'.join(lines) + '\n', ''
-
+# What the simulator does not know, by the name of the program or its first two
+# words: functions of the server and the arguments -> (status, output, errors).
 
 def xl(server, words):
-    if words[:1] == ['list']:
-        row = '%-40s %5s %5s %5s %10s %9s'
-        lines = [row % ('Name', 'ID', 'Mem', 'VCPUs', 'State', 'Time(s)'),
-                 row % ('Domain-0', 0, 1024, 4, 'r-----', '100.0')]
-        for number, uuid, state in server.domains():
-            lines.append(row % (server.world.names.get(uuid, uuid), number, 1024, 1, {
-                'running': '-b----', 'paused': '--p---'}[state], '10.0'))
-        return 0, '\n'.join(lines) + '\n', ''
-    for number, uuid, _ in server.domains():
-        if words == ['destroy', str(number)]:
-            server.world.stop_domain(server.host, uuid)
-            return 0, '', ''
-    return 1, '', '%s is an invalid domain identifier (rc=-6)\n' % ' '.join(words[1:])
-
-
-def toolstack_restart(server, words):
-    server.world.pool.restart(server.host)
-    return 0, 'Executing xe-toolstack-restart\ndone.\n', ''
+    """`xl list`; the rest the simulator knows."""
+    row = '%-40s %5s %5s %5s %10s %9s'
+    lines = [row % ('Name', 'ID', 'Mem', 'VCPUs', 'State', 'Time(s)'),
+             row % ('Domain-0', 0, 1024, 4, 'r-----', '100.0')]
+    numbers = server.host.numbers
+    for uuid, state in sorted(server.host.domains.items()):
+        lines.append(row % (server.world.names.get(uuid, uuid),
+                            numbers.setdefault(uuid, len(numbers) + 1), 1024, 1,
+                            {'running': '-b----', 'paused': '--p---'}[state], '10.0'))
+    return 0, '\n'.join(lines) + '\n', ''
 
 
 def reboot(server, words):
@@ -383,8 +418,7 @@ def play(server, words):
         return 2, '', 'world: %s\n' % caught()
 
 
-OWN = {'list_domains': list_domains, 'xl': xl, 'xe-toolstack-restart': toolstack_restart,
-       'reboot': reboot, 'world': play}
+OWN = {'xl list': xl, 'reboot': reboot, 'world': play}
 
 
 # -- server -------------------------------------------------------------------
@@ -400,7 +434,7 @@ class Server(object):
         self.root = os.path.realpath(tempfile.mkdtemp('', 'ha-lizard-'))
         self.clients, self.callers, self.places = [], [], {}
         self.called, self.told, self.speed = [], [], speed
-        self.listener, self.reboot_is_due, self.numbers = None, False, {}
+        self.listener, self.reboot_is_due = None, False
         try:
             self.set_up(lines, chosen)
         except:
@@ -412,7 +446,8 @@ class Server(object):
         names = [line.split()[1:] for line in lines if line.split()[:1] == ['pool']]
         if not names or (chosen or names[0][0]) not in names[0]:
             raise Wrong('there is no pool with a host %s' % chosen)
-        self.story = ServedStory(chosen or names[0][0], Disk(self.root, self.client))
+        self.story = ServedStory(self, chosen or names[0][0],
+                                 Disk(self.root, self.client))
         self.world = self.story.world
         for line in lines:
             if line.split()[:1] == ['run']:
@@ -447,6 +482,8 @@ class Server(object):
                        '/dev', '/root'):
             if not os.path.isdir(self.root + folder):
                 os.makedirs(self.root + folder)
+        if self.host.watchdog:
+            self.host.files['/dev/watchdog'] = ''       # it eats, and never bites
         self.write_boot_id()
 
     def write_boot_id(self):
@@ -457,7 +494,8 @@ class Server(object):
         """Of the processes of the chosen host."""
         environment = dict(os.environ)
         environment.update({
-            'HA_LIZARD_ROOT': self.root, 'HA_LIZARD_PORT': str(self.port),
+            'HA_LIZARD_ROOT': self.root,
+            'HA_LIZARD_PLACE': '%s:%d' % (self.host.address, self.port),
             'PATH': '%s%s:%s' % (self.root, TOOLS, os.environ.get('PATH', '/usr/bin:/bin'))})
         return environment
 
@@ -528,6 +566,7 @@ class Server(object):
         for address in addresses + sorted(self.world.witnesses) or ['127.0.1.250']:
             place = self.places[address] = Place(address, self.port)
             self.port = place.listener.getsockname()[1]
+        datagrams(self.host.address, self.port).close()         # is it free there?
 
     def close_places(self):
         for place in self.places.values():
@@ -554,8 +593,9 @@ class Server(object):
         if self.world.events:
             next_event = self.world.events[0].key[0] / self.speed + self.began - clock()
             seconds = max(0, min(seconds, next_event))
-        speakers = [self.listener] + self.clients + self.callers + [
-            place.listener for place in self.places.values() if place.alive]
+        speakers = [self.listener] + self.clients + self.callers
+        for place in self.places.values():
+            speakers += [place.wire] + [place.listener] * place.alive
         for speaker in steadily(select.select, speakers, [], [], seconds)[0]:
             self.hear(speaker)
 
@@ -580,6 +620,9 @@ class Server(object):
                 if place.listener is speaker:
                     self.callers.extend([Caller(self.world, place, link)
                                          for link in place.accept()])
+                elif place.wire is speaker:
+                    for packet in place.heard():
+                        self.host.dom0.tell({place.address: packet})
 
     def mirror(self):
         """What of the world shows on the machine, and the other way round."""
@@ -618,18 +661,6 @@ class Server(object):
     def calls(self):
         """The commands of xe that the chosen host has called."""
         return [argv[1] for argv in self.called if argv[0] == 'xe' and argv[1:]]
-
-    def own_domain(self):
-        for row in self.world.pool.database().rows('host'):
-            if row['uuid'] == self.host.uuid:
-                return row['control_domain_uuid']
-
-    def domains(self):
-        """[(id, uuid, state)] of the chosen host."""
-        for uuid in sorted(self.host.domains):
-            self.numbers.setdefault(uuid, len(self.numbers) + 1)
-        return [(self.numbers[uuid], uuid, state)
-                for uuid, state in sorted(self.host.domains.items())]
 
     def close(self):
         """Leave no process, no file, no port and no thread."""

@@ -121,13 +121,14 @@ class TestFailure(base.TestCase):
             'SR_BACKEND_FAILURE_46', ['', 'The VDI is not available', ''])
 
     def test_a_vm_that_runs_twice(self):
-        def twice(one):
-            world = one.play.world
-            world.at(100, world.start_domain, world.hosts['n3'], one.play.vms['web'])
-        status, output, _ = run('--fault slave', twice)
-        self.assertEqual(status, 1)
-        self.assertIn('FAILED: web runs on n1 and n3', output)
-        self.assertIn('1:40.0  !!   I1 web runs on n1', output)
+        play = story.Play(3, story.cast(3, 8))
+        try:
+            self.assertEqual(play.wrong(), [])
+            play.world.start_domain(play.world.hosts['n3'], play.vms['web'])
+            self.assertEqual(play.missing(), ['web runs on n1 and n3'])
+            self.assertIn('at 0:00.0: I1 web runs on n1', '\n'.join(play.wrong()))
+        finally:
+            play.close()
 
     def test_a_violation_that_is_over_at_the_end(self):
         def briefly(one):
@@ -138,6 +139,8 @@ class TestFailure(base.TestCase):
         status, output, _ = run('--fault slave', briefly)
         self.assertEqual(status, 1)
         self.assertIn('FAILED: at 1:40.0: I1 web runs on', output)
+        self.assertIn('1:40.0  !!   I1 web runs on n1', output)
+        self.assertNotIn('Saved', output)
 
     def test_the_picture_of_a_failure(self):
         path = os.path.join(self.folder(), 'a.svg')

@@ -462,6 +462,13 @@ class MaintenanceAndAbsence(Case):
         self.vms = [vm('web', 'n3')]
         self.assertEqual(self.actions(), ['fence n3'])
 
+    def test_that_the_disks_it_locked_are_not(self):
+        for fields in ({'enabled': False}, {'seen': False}):
+            self.setUp()
+            self.set('n3', SILENT, **fields)
+            self.vms = [vm('web', wait=10, error='SR_BACKEND_FAILURE_46', locked=True)]
+            self.assertEqual(self.actions(), ['fence n3'])
+
     def test_that_halted_vms_are_none(self):
         self.set('n3', SILENT, enabled=False)
         self.vms = [vm('web', 'n3', power='suspended'), vm('db', 'n2')]
@@ -891,6 +898,500 @@ class Placing(Case):
     def test_not_on_a_host_that_is_off(self):
         self.set('n2', off='ILO', unlocked=True, declared=True, memory_total=200)
         self.assertEqual(self.actions(), ['start web on n1'])
+
+
+class MixedVersions(Case):
+    def test_only_to_watch_beside_another_program(self):
+        self.set('n2', SILENT)
+        self.set('n3', version='1.8')
+        plan = self.check("watching only: n3 has not shown this program's version")
+        self.assertEqual(sorted(plan.warnings), ['version'])
+
+    def test_that_an_unknown_version_is_another(self):
+        self.set('n2', version='')
+        self.check("watching only: n2 has not shown this program's version")
+
+    def test_that_ones_own_is_never_asked(self):
+        self.set('n1', version='')
+        self.check('all is well')
+
+
+class Frozen(Case):
+    def test_nothing_until_it_ends(self):
+        self.set('n3', SILENT)
+        self.given = {'frozen': '12:00:00'}
+        self.check('HA is frozen until 12:00:00')
+
+
+class Succession(Case):
+    """n3, second in the list, while n1 is silent."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.me, self.given = 'n3', {'age': 40}
+        self.set('n1', SILENT)
+
+    def waits(self, why):
+        self.assertEqual(self.check('master n1 is silent; ' + why).wait, 2)
+
+    def test_to_let_a_better_one_go_first(self):
+        self.waits('n2 is to take over before this host')
+
+    def test_not_for_ever(self):
+        self.set('n1', silence=22 + 179)
+        self.given['age'] = 22 + 179
+        self.waits('n2 is to take over before this host')
+        self.set('n1', silence=22 + 180)
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_longer_while_it_promotes(self):
+        self.set('n1', silence=1000)
+        self.given['age'] = 1000
+        self.set('n2', doing='promoting')
+        self.waits('n2 is taking over')
+
+    def test_that_a_silent_one_may_still_live(self):
+        self.hosts.append(member('n4'))
+        self.set('n1', silence=60)
+        self.given['age'] = 60
+        self.set('n2', SILENT, silence=41)
+        self.waits('n2 may still live and is to take over before this host')
+
+    def test_that_one_that_is_dead_is_passed_over(self):
+        self.hosts.extend([member('n4'), member('n5')])
+        self.set('n1', silence=60)
+        self.given['age'] = 60
+        self.set('n2', SILENT, silence=42)
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_that_one_that_promoted_and_died_is_passed_over(self):
+        self.hosts.extend([member('n4'), member('n5')])
+        self.set('n1', silence=60)
+        self.given['age'] = 60
+        self.set('n2', SILENT, silence=42, doing='promoting', role='master')
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_that_the_suspended_and_the_resting_are_passed_over(self):
+        for doing in ('suspended', 'maintenance'):
+            self.set('n2', doing=doing)
+            self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_that_the_forgotten_and_the_master_itself_are_passed_over(self):
+        self.given['heirs'] = ['n9', 'n1', 'n3']
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_that_those_behind_do_not_matter(self):
+        self.given['heirs'] = ['n3', 'n2']
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_nothing_beside_another_master(self):
+        self.given['heirs'] = ['n3', 'n2']
+        self.set('n2', role='master')
+        self.waits('n2 says that it is the master')
+
+    def test_that_the_silent_master_is_no_other_master(self):
+        self.given['heirs'] = ['n3', 'n2']
+        self.set('n1', role='master', answers=True)
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_that_only_the_first_suspends_itself(self):
+        self.set('n1', silence=60)
+        self.given['age'] = 60
+        self.set('n2', SILENT, silence=60)
+        self.vms = [vm('web', 'n3')]
+        self.check('not taking over: master n1 is silent and fewer than half of the 3 '
+                   'members answer')
+        self.given['heirs'] = ['n1', 'n3']
+        self.assertEqual(self.actions(), ['suspend HA on this host and reboot it'])
+
+
+class DeadXapi(Case):
+    def test_that_a_slave_waits_for_the_master_to_help_itself(self):
+        self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 600}
+        plan = self.check('master n1 is alive but its xapi gives no answer')
+        self.assertEqual(sorted(plan.warnings), ['dead-xapi'])
+        self.given['xapi_silence'] = 899
+        self.assertEqual(self.actions(), [])
+
+    def test_that_it_is_no_warning_before(self):
+        self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 599}
+        plan = self.check('master n1 is alive but its xapi gives no answer (no answer)')
+        self.assertEqual(plan.warnings, {})
+
+    def test_that_the_heir_then_fences_and_promotes(self):
+        self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 900}
+        plan = self.check('master n1 is alive but its xapi gives no answer: fencing it',
+                          'fence n1')
+        self.assertEqual(sorted(plan.warnings), ['dead-xapi'])
+        self.set('n1', off='ILO')
+        self.assertEqual(self.actions(), ['become master'])
+
+    def test_that_it_needs_a_candidate_a_majority_and_proof(self):
+        self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 900}
+        for change in ({'FENCE_METHOD': 'POOL'}, {'PROMOTE_SLAVE': '0'}):
+            self.settings = dict({'FENCE_METHOD': 'ILO'}, **change)
+            self.assertEqual(self.actions(), [])
+        self.settings = {'FENCE_METHOD': 'ILO'}
+        self.hosts.extend([member('n4', FAILING), member('n5', FAILING),
+                           member('n6', FAILING), member('n7', FAILING)])
+        self.assertEqual(self.actions(), [])
+
+    def test_that_the_master_restarts_its_toolstack_once(self):
+        self.given = {'xapi': 'no answer', 'xapi_silence': 600}
+        plan = self.check('xapi gives no answer', 'restart the toolstack of this host')
+        self.assertEqual(sorted(plan.warnings), ['dead-xapi'])
+        self.given['restarted_xapi'] = True
+        self.check('xapi gives no answer (no answer)')
+        self.given = {'xapi': 'no answer', 'xapi_silence': 599}
+        self.check('xapi gives no answer (no answer)')
+
+
+class Rivals(Case):
+    def test_that_a_master_nobody_follows_does_nothing(self):
+        self.set('n2', role='master')
+        self.set('n3', role='slave:10.0.0.2')
+        self.vms = [vm('web')]
+        plan = self.check('not acting as master: n2, n3 does not follow this host')
+        self.assertEqual(sorted(plan.warnings), ['rival'])
+
+    def test_that_one_followed_by_most_goes_on(self):
+        self.set('n2', role='master')
+        self.set('n3', role='slave:10.0.0.1')
+        self.check('all is well')
+
+    def test_that_half_is_not_most(self):
+        self.hosts.append(member('n4', role=''))
+        self.set('n2', role='master')
+        self.set('n3', role='slave:10.0.0.1')
+        self.check('not acting as master: n2 does not follow this host')
+
+    def test_that_what_is_unknown_or_gone_is_no_rival(self):
+        self.check('all is well')
+        self.set('n2', FAILING, role='master')
+        self.given = {'heir': 'n3'}
+        self.check('all is well')
+
+    def test_that_those_who_still_follow_the_dead_are_none(self):
+        self.hosts.extend([member('n4', role='slave:10.0.0.2'),
+                           member('n5', role='slave:10.0.0.2')])
+        self.set('n2', SILENT, off='ILO', unlocked=True, declared=True)
+        self.set('n3', role='slave:10.0.0.2')
+        self.given = {'heir': 'n3'}
+        self.check('slave n2 is off')
+        self.set('n2', off='')
+        self.assertEqual(self.plan().why[:21], 'not acting as master:')
+
+
+class Doubles(Case):
+    """R-8: what runs here and elsewhere."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.me, self.vms = 'n2', [vm('web', 'n3')]
+        self.set('n2', domains=['web'])
+        self.set('n3', domains=['web', 'db'])
+
+    def test_to_stop_the_copy_that_the_database_does_not_know(self):
+        self.check('VMs run here that run elsewhere, too', 'stop web here: it runs elsewhere')
+
+    def test_to_stop_it_once(self):
+        self.given = {'tried': {'stop web here: it runs elsewhere': 'failed'}}
+        self.assertEqual(self.actions(), [])
+
+    def test_nothing_unless_both_say_so(self):
+        for changes in ({'n2': []}, {'n2': None}, {'n3': []}, {'n3': None}):
+            self.setUp()
+            for name, domains in changes.items():
+                self.set(name, domains=domains)
+            self.check('master n1 answers')
+        self.setUp()
+        self.set('n3', FAILING)
+        self.check('master n1 answers')
+        self.setUp()
+        self.vms = [vm('web', 'n3', power='halted')]
+        self.check('master n1 answers')
+
+    def test_nothing_to_a_vm_that_belongs_here(self):
+        self.vms = [vm('web', 'n2')]
+        self.check('master n1 answers')
+
+
+class FoundElsewhere(Case):
+    """A6: the hosts' own lists are right, whatever the database says."""
+
+    def test_that_a_vm_that_runs_is_not_started(self):
+        self.vms = [vm('web')]
+        self.set('n2', domains=['web'])
+        self.check('all is well')
+
+    def test_that_the_list_of_a_dead_host_is_nothing(self):
+        self.vms = [vm('web')]
+        self.set('n2', FAILING, domains=['web'])
+        self.check('VMs are down', 'start web on n1')
+        self.set('n2', off='ILO', unlocked=True, declared=True, **ANSWERS)
+        self.given = {'heir': 'n3'}
+        self.check('VMs are down', 'start web on n1')
+
+    def test_that_a_vm_that_moved_away_is_not_reset(self):
+        self.set('n3', SILENT, off='ILO')
+        self.vms = [vm('web', 'n3'), vm('db', 'n3')]
+        self.set('n2', domains=['web'])
+        self.check('slave n3 is off; cleaning up', 'reset the power state of db')
+
+    def test_that_a_host_that_does_not_tell_blocks_what_it_ran(self):
+        self.vms = [vm('web'), vm('db')]
+        self.set('n2', domains=None)
+        self.given = {'placed': {'web': 'n2', 'db': 'n3'}}
+        self.assertEqual(self.actions(), ['start db on n1'])
+
+    def test_that_it_does_not_when_it_is_off_or_this_host(self):
+        self.vms = [vm('web')]
+        self.given = {'placed': {'web': 'n2'}, 'heir': 'n3'}
+        self.set('n2', off='ILO', unlocked=True, declared=True, domains=None)
+        self.assertEqual(self.actions(), ['start web on n1'])
+        self.given = {'placed': {'web': 'n1'}, 'heir': 'n3'}
+        self.set('n1', domains=None)
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+
+class Budget(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.hosts = [member('n%d' % number) for number in range(1, 6)]
+        self.set('n5', SILENT, silence=100)
+
+    def test_that_half_of_the_pool_is_the_most(self):
+        off = {'off': 'ILO', 'unlocked': True, 'declared': True, 'confirmed': True}
+        self.set('n3', SILENT, **off)
+        self.assertEqual(self.actions(), ['fence n5'])
+        self.set('n4', SILENT, **off)
+        self.check('slave n3 is off; slave n4 is off; slave n5 is silent; not fencing it: '
+                   '2 hosts are off already, and half of the pool is the most')
+
+    def test_that_fences_under_way_count(self):
+        off = {'off': 'ILO', 'unlocked': True, 'declared': True, 'confirmed': True}
+        self.set('n3', SILENT, **off)
+        self.given = {'busy': {Fence(host=self.hosts[3]): 1}}
+        self.assertEqual(self.actions(), [])
+
+    def test_that_other_acts_and_its_own_fence_do_not(self):
+        off = {'off': 'ILO', 'unlocked': True, 'declared': True, 'confirmed': True}
+        self.set('n3', SILENT, **off)
+        self.given = {'busy': {Fence(host=self.hosts[4]): 1,
+                               StartVm(vm=vm('a'), host=self.hosts[3]): 1}}
+        self.assertEqual(self.plan().why, 'slave n3 is off; slave n5 is silent: fencing it')
+
+    def test_that_the_same_host_is_not_fenced_for_ever(self):
+        self.set('n5', fences=2)
+        self.assertEqual(self.actions(), ['fence n5'])
+        self.set('n5', fences=3)
+        self.check('slave n5 is silent; not fencing it: it was fenced 3 times within the hour')
+
+    def test_that_the_confirmed_dead_have_no_vote(self):
+        for name in ('n2', 'n3', 'n4'):
+            self.set(name, SILENT, off='he says so', unlocked=True, declared=True,
+                     confirmed=True)
+        self.given = {'heir': 'none_available', 'witness': True}
+        self.assertEqual(self.plan().why[-50:],
+                         '3 hosts are off already, and half of the pool is the most'[-50:])
+
+
+class Patience(Case):
+    """One more look where the fault may be ours."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.hosts.extend([member('n4'), member('n5')])
+        self.set('n3', SILENT, silence=41)
+
+    def test_when_several_fall_silent_together(self):
+        self.set('n4', SILENT, silence=22)
+        self.check('slave n3 is silent; leaving it alone: several members fell silent '
+                   'together: looking once more; slave n4 is silent; leaving it alone: '
+                   'several members fell silent together: looking once more')
+
+    def test_that_it_ends(self):
+        self.set('n3', silence=42)
+        self.set('n4', SILENT, silence=42)
+        self.assertEqual(self.actions(), ['fence n3', 'fence n4'])
+
+    def test_that_one_after_the_other_is_not_together(self):
+        self.set('n4', SILENT, silence=61)
+        self.assertEqual(self.actions(), ['fence n3', 'fence n4'])
+
+    def test_that_a_short_silence_or_a_dead_host_does_not_count(self):
+        self.set('n4', FAILING, silence=30)
+        self.assertEqual(self.actions(), ['fence n3'])
+        self.set('n4', SILENT, silence=30, off='ILO', unlocked=True, declared=True)
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_when_somebody_has_no_opinion(self):
+        self.set('n3', unsure=True)
+        self.check('slave n3 is silent; leaving it alone: '
+                   'not every member that answers can say whether it lives')
+        self.set('n3', silence=42)
+        self.assertEqual(self.actions(), ['fence n3'])
+
+
+class Promises(Case):
+    """A4: what no device proves, a promise does, in time."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.settings['FENCE_METHOD'] = 'POOL'
+        self.set('n3', SILENT, silence=45, lease=40)
+
+    def refused(self, why, wait=2):
+        plan = self.check('slave n3 is silent; not fencing it: ' + why)
+        self.assertEqual(plan.wait, wait)
+
+    def test_that_a_kept_promise_is_proof(self):
+        self.assertEqual(self.actions(), ['take over from n3 without a device'])
+        self.assertEqual(self.plan().actions[0].why,
+                         'it promised to stop its VMs within 40 s')
+
+    def test_that_it_gets_the_time_that_it_asked_for(self):
+        self.set('n3', silence=44)
+        self.refused('waiting for 45 s from its last answer, as it promised')
+        self.set('n3', silence=94, lease=90)
+        self.refused('waiting for 95 s from its last answer, as it promised')
+
+    def test_that_there_is_no_haste_without_a_promise(self):
+        self.set('n3', lease=None)
+        self.refused('POOL proves nothing and n3 has not promised to stop its VMs', 0)
+
+    def test_that_there_is_no_haste_later_on(self):
+        self.set('n3', unsure=True, silence=160)
+        self.refused('not every member that answers can say whether n3 lives', 0)
+
+    def test_that_everybody_must_agree(self):
+        self.set('n3', unsure=True, silence=100)
+        self.refused('not every member that answers can say whether n3 lives')
+
+    def test_that_an_agent_without_status_is_like_pool(self):
+        self.settings['FENCE_METHOD'] = 'ILO'
+        self.set('n3', fence_failed='no status', unproved=True, fence_wait=10)
+        self.assertEqual(self.actions(), ['take over from n3 without a device'])
+        self.set('n3', silence=44)
+        self.refused('waiting for 45 s from its last answer, as it promised')
+        self.set('n3', lease=None)
+        self.refused('no status; n3 has not promised to stop its VMs', 0)
+
+    def test_that_a_device_that_failed_is_not(self):
+        self.settings['FENCE_METHOD'] = 'ILO'
+        self.set('n3', fence_failed='no BMC', fence_wait=10)
+        self.refused('no BMC')
+
+    def test_that_onfail_makes_it_so(self):
+        self.settings.update({'FENCE_METHOD': 'ILO', 'FENCE_HA_ONFAIL': '1'})
+        self.set('n3', fence_failed='no BMC', fence_wait=10)
+        self.assertEqual(self.actions(), ['take over from n3 without a device'])
+        self.set('n3', lease=None, silence=44)
+        self.refused('waiting for 45 s from its last answer (FENCE_HA_ONFAIL=1)', 0)
+        self.set('n3', fence_wait=0)
+        self.assertEqual(self.actions(), ['fence n3'])
+        self.set('n3', silence=45)
+        self.assertEqual(self.plan().actions[0].why, 'FENCE_HA_ONFAIL=1: no BMC')
+
+
+class PromisesInATie(Case):
+    def setUp(self):
+        Case.setUp(self)
+        self.settings['FENCE_METHOD'] = 'POOL'
+        self.hosts = [member('n1'), member('n2', SILENT, silence=45, lease=40, tie=True)]
+        self.given = {'witness': True}
+
+    def test_that_the_half_of_the_master_takes_over(self):
+        self.assertEqual(self.actions(), ['take over from n2 without a device'])
+
+    def test_not_from_a_host_that_would_not_stop_in_a_tie(self):
+        self.set('n2', tie=False)
+        self.given['heir'] = 'none_available'
+        self.check('slave n2 is silent; not fencing it: n2 has not promised to stop its '
+                   'VMs in an exact half')
+
+    def test_that_a_majority_does_not_need_that(self):
+        self.hosts.append(member('n3'))
+        self.set('n2', tie=False)
+        self.given = {'heir': 'n3'}
+        self.assertEqual(self.actions(), ['take over from n2 without a device'])
+
+    def test_that_onfail_needs_no_promise(self):
+        self.set('n2', tie=False, lease=None)
+        self.settings['FENCE_HA_ONFAIL'] = '1'
+        self.assertEqual(self.actions(), ['take over from n2 without a device'])
+
+    def test_that_the_strict_ask_for_proof(self):
+        self.settings['FENCE_STRICT'] = '1'
+        self.given['heir'] = 'none_available'
+        self.check('slave n2 is silent; not fencing it: exactly half of the members answer '
+                   'and FENCE_STRICT=1 asks for proof')
+        self.hosts.append(member('n3'))
+        self.given = {'heir': 'n3'}
+        self.assertEqual(self.actions(), ['take over from n2 without a device'])
+
+    def test_that_the_other_half_waits_longer(self):
+        self.me, self.master = 'n2', 'n1'
+        self.hosts = [member('n1', SILENT, silence=64, lease=40, tie=True), member('n2')]
+        self.given['age'] = 70
+        self.check('master n1 is silent; not fencing it: waiting for 65 s from its last '
+                   'answer, as it promised')
+        self.set('n1', silence=65)
+        self.assertEqual(self.actions(), ['take over from n1 without a device'])
+
+    def test_that_a_majority_of_slaves_does_not(self):
+        self.me = 'n2'
+        self.hosts = [member('n1', SILENT, silence=45, lease=40), member('n2'), member('n3')]
+        self.given['age'] = 50
+        self.assertEqual(self.actions(), ['take over from n1 without a device'])
+
+
+class Settling(Case):
+    """A11: who has just come back, or falls silent all the time, gets no VMs."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.vms = [vm('web')]
+
+    def test_not_on_a_host_that_has_just_come_back(self):
+        self.set('n1', back=29, settling=30)
+        self.assertEqual(self.actions(), ['start web on n2'])
+        self.set('n1', back=30)
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_not_on_a_host_that_falls_silent_all_the_time(self):
+        self.set('n1', falls=3)
+        self.assertEqual(self.actions(), ['start web on n2'])
+        self.set('n1', falls=2)
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_that_an_unfit_heir_is_replaced(self):
+        self.vms = []
+        for doing in ('suspended', 'maintenance'):
+            self.set('n2', doing=doing)
+            self.check('all is well', 'name n3 as the one to replace this master')
+
+
+class Shares(Case):
+    """What a suspended VM, or another act, does not take."""
+
+    def test_that_a_suspended_vm_takes_no_memory(self):
+        self.vms = [vm('web'), vm('big', 'n1', power='suspended', memory=90)]
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_that_other_acts_take_no_room(self):
+        self.vms = [vm('vm%d' % number) for number in range(6)]
+        self.given = {'busy': {Fence(host=self.hosts[2]): 1}}
+        self.assertEqual(len(self.actions()), 4)
+
+    def test_that_a_dead_host_is_switched_on_only_when_it_is_off(self):
+        self.settings['FENCE_ACTION'] = 'reset'
+        self.set('n3', declared=True)
+        self.check('all is well')
+
+    def test_that_a_refusal_beside_an_act_is_no_warning(self):
+        self.set('n3', SILENT)
+        self.assertEqual(self.plan().warnings, {})
 
 
 if __name__ == '__main__':
