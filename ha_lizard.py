@@ -1712,13 +1712,14 @@ def chores(settings, view):
 
 
 def choose_heir(view):
-    """The slave that takes over from this master, kept as long as it is fit."""
-    fit = [host.uuid for host in sorted(view.others(), key=lambda host: host.name)
-           if host.answers and host.enabled and not host.off
+    """The slave that takes over from this master, kept as long as it is fit: one
+    missed probe is no reason to choose another and tell everybody."""
+    fit = [host for host in sorted(view.others(), key=lambda host: host.name)
+           if host.enabled and not host.off and not host.silent
            and host.doing not in ('suspended', 'maintenance')]
-    if view.heir in fit:
+    if view.heir in [host.uuid for host in fit]:
         return view.heir
-    return (fit + ['none_available'])[0]
+    return ([host.uuid for host in fit if host.answers] + ['none_available'])[0]
 
 
 def heir_name(view, uuid):
@@ -5106,12 +5107,15 @@ class Round(object):
         deadline = max([job.deadline for job in self.jobs] + [site.dom0.now() + plan.wait])
         site.dom0.promise(deadline - site.dom0.now() + site.settings.xe_timeout + 30)
         if self.jobs:
-            for job in site.dom0.ended(sorted(self.jobs, key=lambda job: job.deadline),
-                                       LOOK):
+            for job in site.dom0.ended(self.in_order(), LOOK):
                 action = self.jobs.pop(job)[0]
                 self.finish(action, action.done(site, job.result))
         elif plan.wait:
             site.dom0.sleep(plan.wait)
+
+    def in_order(self):
+        """The jobs under way, in an order that does not depend on a dict's."""
+        return sorted(self.jobs, key=lambda job: (job.deadline, self.jobs[job][0].key()))
 
     def finish(self, action, why):
         self.tried[action.key()] = why or 'done'

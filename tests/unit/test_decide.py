@@ -687,11 +687,24 @@ class Chores(Case):
         self.check('all is well')
 
     def test_to_replace_an_heir_that_is_unfit(self):
-        for unfit in ({'enabled': False}, FAILING, {'off': 'ILO', 'unlocked': True,
-                                                    'declared': True}):
+        for unfit in ({'enabled': False}, {'off': 'ILO', 'unlocked': True,
+                                           'declared': True}):
             self.setUp()
             self.set('n2', **unfit)
             self.check('all is well', 'name n3 as the one to replace this master')
+
+    def test_that_a_missed_probe_changes_nothing(self):
+        self.set('n2', FAILING)
+        self.check('all is well')
+
+    def test_that_a_silent_heir_is_replaced_by_one_that_answers(self):
+        self.settings['FENCE_ENABLED'] = '0'
+        self.set('n2', SILENT)
+        self.hosts.extend([member('n2b', FAILING), member('n4'), member('n5'), member('n6')])
+        self.check('slave n2 is silent; not fencing it: FENCE_ENABLED=0',
+                   'name n3 as the one to replace this master')
+        self.set('n3', FAILING)
+        self.assertEqual(self.actions(), ['name n4 as the one to replace this master'])
 
     def test_to_say_that_there_is_none(self):
         self.hosts = self.hosts[:1]
