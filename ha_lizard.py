@@ -1101,6 +1101,7 @@ class View(Record):
         'promoting': None,      # seconds since this host began its promotion
         'recovered': None,      # seconds since slaves were last called over
         'promoted': False,      # this master is one by its own promotion
+        'gathered': False,      # ... or by calling a majority that had no master
         'lonely': False,        # it rebooted for being alone: once is enough
         'storage': False,       # the SRs of hosts and VMs are looked up
         'sync': False,          # slaves' databases are due for a refresh
@@ -1228,8 +1229,28 @@ def decide_at_startup(settings, view):
     """A10: after a boot nothing is done before the pool is understood."""
     objection = startup_objection(settings, view)
     if objection:
-        return Plan('starting up: ' + objection)
+        return Plan('starting up: ' + objection, gathering(view))
     return Plan('start-up is over', untried(view, [TakeUpWork()]))
+
+
+def gathering(view):
+    """After several faults xapi may have left a majority whose members follow
+    nobody who is a master.  The only one there is calls them."""
+    reach, total = votes(view)
+    if (view.role != 'master' or view.xapi or reach * 2 <= total
+            or view.votes * 2 > total):
+        return []
+    others = [host for host in view.others() if host.answers]
+    if [host for host in others if not host.role or host.role == 'master'
+            or host.doing == 'promoting']:
+        return []
+    masters = [host for host in others if 'slave:' + host.address
+               in [other.role for other in others + [view.me]]]
+    if [host for host in masters if host.role != 'slave:' + view.me.address]:
+        return []
+    if view.recovered is None or view.recovered > RECALL:
+        return untried(view, [Gather()])
+    return []
 
 
 def startup_objection(settings, view):
@@ -1239,7 +1260,7 @@ def startup_objection(settings, view):
         return 'the master is unknown'
     # An old master that comes back is one only in its own eyes (S15), and in
     # an exact half nobody could tell it: half of the members are not enough.
-    if view.votes * 2 <= len(view.hosts):
+    if view.votes * 2 <= votes(view)[1]:
         return 'too few members say that %s is the master' % view.master
     absent = [host.name for host in view.others() if not host.seen]
     if absent and view.uptime < max(BOOT_GRACE, 3 * settings.monitor_delay):
@@ -1381,8 +1402,11 @@ def suspend(settings, view, why):
     first = [uuid for uuid in view.heirs if uuid != view.master.uuid][0]
     if first != view.me.uuid or view.master.silence < second_look(settings):
         return Plan('not taking over: %s' % why, wait=pause_of(settings, view))
-    mine = [vm for vm in view.vms if vm.host == view.me.uuid
-            and vm.power != 'halted' and not managed_objection(settings, view, vm)]
+    here = view.me.domains
+    if here is None:
+        here = [vm.uuid for vm in residents(view, view.me)]
+    mine = [vm for vm in view.vms if vm.uuid in here
+            and not managed_objection(settings, view, vm)]
     return Plan('not taking over: %s; suspending HA on this host' % why,
                 [Suspend(why=why, reboot=bool(mine))])
 
@@ -1438,13 +1462,19 @@ def decide_with_deaf_xapi(settings, view):
 
 def rival_objection(view):
     """A9: a master that most members do not follow is one of yesterday."""
-    mine = 'slave:' + view.me.address
     gone = ['slave:' + host.address for host in view.others() if host.off]
-    loyal = [host for host in view.others() if host.role in [mine] + gone]
-    rivals = [host for host in view.others()
-              if host.answers and host.role and host not in loyal]
+    loyal = [host for host in view.others()
+             if host.role in ['slave:' + view.me.address] + gone]
+    rivals = [host for host in strays(view) if host not in loyal]
     if rivals and (len(loyal) + 1) * 2 <= len(view.hosts):
         return '%s does not follow this host' % ', '.join([host.name for host in rivals])
+
+
+def strays(view):
+    """Members that answer and are masters, or follow another than this host."""
+    return [host for host in view.others() if host.answers
+            and (host.role == 'master' or host.role.startswith('slave:'))
+            and host.role != 'slave:' + view.me.address]
 
 
 def decide_while_promoting(view):
@@ -1595,7 +1625,7 @@ def lease_proof(settings, host):
 
 def wait_for_lease(view, host):
     """Look again soon while only time is missing."""
-    return {True: 2, False: 0}[host.lease is not None and not host.off
+    return {True: 2, False: 0}[host.lease is not None
                                and host.silence < host.lease + 120]
 
 
@@ -1694,6 +1724,9 @@ def is_cleaning(actions):
 
 def chores(settings, view):
     """What can wait; one kind a round, so that a round stays cheap (R-10)."""
+    if strays(view) and (view.recovered is None or view.recovered > RECALL):
+        # R-8: an old master that is back, or a slave that missed the call.
+        return untried(view, [RecoverSlaves()])
     heir = choose_heir(view)
     if heir != view.heir:
         return untried(view, [NameHeir(heir=heir, name=heir_name(view, heir))])
@@ -1785,6 +1818,11 @@ def decide_starts(settings, view):
         return Plan('', [], warnings)
     if view.promoted and not settings.slave_ha:
         return Plan('not starting VMs: SLAVE_HA=0 on a promoted master', [], warnings)
+    away = [host.name for host in view.others() if not host.answers and not host.off]
+    if view.gathered and away:
+        # Its database may be older than what those hosts were given to run.
+        return Plan('not starting VMs: this master was called late and %s is not '
+                    'proved off' % ', '.join(away), [], warnings)
     if not view.storage:
         return Plan('VMs are down', untried(view, [LookAtStorage()]), warnings)
     starts, remarks = placements(view, sorted(down, key=start_order))
@@ -2041,6 +2079,15 @@ class RecoverSlaves(XeAction):
     def xe(self, site):
         site.notes['recovered'] = site.now_text()
         return ('pool-recover-slaves',)
+
+
+class Gather(RecoverSlaves):
+    def __str__(self):
+        return 'call the members that have no master'
+
+    def xe(self, site):
+        site.notes['gathered'] = '1'
+        return RecoverSlaves.xe(self, site)
 
 
 class EndPromotion(Action):
@@ -2335,14 +2382,19 @@ class Dom0(object):
         # Our parent may have ignored the death of its children; the kernel
         # would throw the status of ours away.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self.prober, self.syslog = Prober(), Syslog()
-        self.pinger, self.wire, self.dog = Prober(()), Wire(), Watchdog(self)
+        self.address, self.port = place_in_a_test(self.root)
+        if self.port:
+            self.http_port = self.https_port = self.port
+        self.prober, self.syslog = self.new_prober(), Syslog()
+        self.pinger, self.dog = self.new_prober(()), Watchdog(self)
+        self.wire = Wire(self.address, self.port)
         self.promises = None            # in a child: a pipe to the parent
 
     def begin_anew(self, promises):
         """In a child: the sockets of the parent are not ours."""
         self.close()
-        self.prober, self.pinger, self.wire = Prober(), Prober(()), Wire()
+        self.prober, self.pinger = self.new_prober(), self.new_prober(())
+        self.wire = Wire(self.address, self.port)
         self.dog.forget()
         self.promises = promises
 
@@ -2434,6 +2486,11 @@ class Dom0(object):
 
     # -- network --------------------------------------------------------------
 
+    def new_prober(self, ports=PORTS, patience=ICMP_ALONE):
+        if self.port:
+            return Prober((self.port,), 0, icmp=False)
+        return Prober(ports, patience)
+
     def probe(self, addresses, witnesses=()):
         """Those that gave a sign of life since the last call; a witness must
         answer a ping.  Asks them all again and does not wait."""
@@ -2460,7 +2517,7 @@ class Dom0(object):
         """Those addresses and names that give a sign of life in `seconds`."""
         end = clock() + seconds
         numbers = self.numeric(addresses, seconds / 2.0)
-        prober = Prober(ports, min(ICMP_ALONE, seconds / 2.0))
+        prober = self.new_prober(ports, min(ICMP_ALONE, seconds / 2.0))
         try:
             alive = prober.answering(set(numbers.values()), end)
         finally:
@@ -2591,6 +2648,18 @@ def root_of_paths(folder):
         raise ValueError('HA_LIZARD_ROOT must be the full path of a folder '
                          'other than /, not %r' % folder)
     return root
+
+
+def place_in_a_test(root):
+    """(own address, port) of HA_LIZARD_PLACE, ('', 0) on a real machine.
+
+    The hosts of a test have addresses on loopback, where the kernel answers
+    each ping itself: one port, TCP and UDP, stands for all of another host.
+    """
+    words = os.environ.get('HA_LIZARD_PLACE', '').split(':')
+    if not root or len(words) != 2:
+        return '', 0
+    return words[0], int(words[1])
 
 
 def folder_objection(path):
@@ -3098,12 +3167,14 @@ class Wire(object):
     port = 694
     most = 512                      # packets a tick: a flood must not hold us
 
-    def __init__(self):
+    def __init__(self, address='', port=0):
+        self.address, self.port = address, port or Wire.port
         self.sockets = None         # family: socket; opened when first used
 
     def open(self):
         self.sockets = {}
-        for family, anywhere in ((socket.AF_INET, ''), (socket.AF_INET6, '::')):
+        for family, anywhere in ((socket.AF_INET, self.address),
+                                 (socket.AF_INET6, self.address or '::')):
             try:
                 link = socket.socket(family, socket.SOCK_DGRAM)
             except (EnvironmentError, socket.error):
@@ -3208,8 +3279,8 @@ class Watchdog(object):
 class Prober(object):
     """Asks many addresses at once and waits for none."""
 
-    def __init__(self, ports=PORTS, patience=ICMP_ALONE):
-        self.ports, self.patience = ports, patience
+    def __init__(self, ports=PORTS, patience=ICMP_ALONE, icmp=True):
+        self.ports, self.patience, self.icmp = ports, patience, icmp
         self.asks, self.places = {}, {}         # address: Ask; address: place
         self.numbers, self.count = {}, 0        # number of an ask: its address
         self.deaf = set()                       # did not answer ICMP last time
@@ -3332,6 +3403,8 @@ class Prober(object):
 
     def send_echo(self, ask):
         """Whether a ping could be sent."""
+        if not self.icmp:
+            return False
         try:
             if ask.family not in self.raw:
                 self.raw[ask.family] = raw_socket(ask.family)
@@ -3550,7 +3623,7 @@ class Notes(object):
     it has.  A file that cannot be read is reported in `problem` and leaves no
     facts: what was proved once is then proved again.
     """
-    path = STATE + 'notes'
+    path, dry_run = STATE + 'notes', False
     lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version')
 
     def __init__(self, dom0, boot):
@@ -3587,7 +3660,10 @@ class Notes(object):
         self.facts.pop(key, None)
 
     def save(self):
-        """None, or why it could not be saved.  Unchanged notes are not written."""
+        """None, or why it could not be saved.  Unchanged notes are not written,
+        nor those of a dry run: a daemon beside it has its own."""
+        if self.dry_run:
+            return None
         text = to_state([(key, escape(value)) for key, value
                          in sorted(self.facts.items())])
         if text == self.saved:
@@ -3936,7 +4012,7 @@ class Pool(object):
             else:
                 facts.doubtful.append(uuid)
         facts.doubtful.extend(doubtful[SETTLE_LIMIT:])
-        if not records and kind in ('pool', 'host'):
+        if not records and kind in ('pool', 'host', 'vm'):
             return 'xe %s-list: no %s in its output' % (kind, kind)
         return getattr(self, 'take_' + kind)(facts, records)
 
@@ -5018,7 +5094,9 @@ def update_alerts(site, warnings):
         if known.get(event) != text:
             site.notes['alert.' + event] = text
             site.journal.say('warn', text, 'email', 'warning')
-            tell_xencenter(site, event, text)
+            # hourly: what cannot be noted is news to each round.
+            if not site.notes.save() or site.dom0.now() % 3600 < site.settings.monitor_delay:
+                tell_xencenter(site, event, text)
     for event, text in sorted(known.items()):
         if event not in warnings:
             del site.notes['alert.' + event]
@@ -5027,7 +5105,8 @@ def update_alerts(site, warnings):
 
 def tell_xencenter(site, event, text):
     """A message on the pool.  Never where xe would only hang."""
-    if site.xapi or not site.settings.enable_alerts or not site.facts.pool:
+    if (site.xapi or site.notes.dry_run or not site.settings.enable_alerts
+            or not site.facts.pool):
         return
     result = site.dom0.run(xe_argv(
         'message-create', 'name=HA-Lizard', 'priority=%d' % priority_of(event),
@@ -5064,6 +5143,7 @@ class Round(object):
 
     def __init__(self, site, dry_run=False):
         self.site, self.dry_run = site, dry_run
+        site.notes.dry_run = dry_run
         self.jobs, self.tried = {}, {}
 
     def run(self):
@@ -5136,7 +5216,8 @@ class Site(object):
     def __init__(self, dom0):
         self.dom0, self.boot = dom0, dom0.read(BOOT_ID, '').strip()
         self.notes, self.journal = Notes(dom0, self.boot), Journal(dom0)
-        self.picture, self.problem = read_picture(dom0, self.boot)
+        self.picture, self.unreadable = read_picture(dom0, self.boot)
+        self.problem = None
         self.picture = self.picture or Picture(facts=Facts(NEVER))
         self.facts, self.stale, self.xapi = self.picture.facts, True, ''
         self.conf, self.conf_problems = parse_conf(dom0.read(CONF, ''))
@@ -5180,7 +5261,7 @@ class Site(object):
         for uuid, row in self.watch.peers.items():
             self.note_peer(uuid, row)
         if self.role == 'slave':
-            for key in ('promotion', 'promoted', 'recovered'):
+            for key in ('promotion', 'promoted', 'recovered', 'gathered'):
                 del self.notes[key]
 
     def row(self, uuid):
@@ -5313,7 +5394,8 @@ class Site(object):
             'uptime': now - max(self.watch.started, notes.number('enabled', NEVER)),
             'promoting': since(now, notes.number('promotion')),
             'recovered': since(now, notes.number('recovered')),
-            'promoted': 'promoted' in notes.facts, 'storage': self.srs is not None,
+            'promoted': 'promoted' in notes.facts,
+            'gathered': 'gathered' in notes.facts, 'storage': self.srs is not None,
             'lonely': self.is_lonely(hosts), 'sync': self.is_sync_due(hosts)}
         self.ask_around(known, by_uuid)
         return known
@@ -5421,6 +5503,7 @@ class Site(object):
             for host in hosts:
                 if host.address == self.master_address:
                     return host
+            return None                 # the database may be younger, or older
         return by_uuid.get(self.facts.master)
 
     def ask_around(self, known, by_uuid):
@@ -5558,7 +5641,7 @@ class Site(object):
         """The end of a round: warnings that came and went, and the notes."""
         for problem in self.settings.problems + self.conf_problems:
             warnings['setting-%08x' % checksum(problem)] = problem
-        for problem in [self.problem, self.notes.problem]:
+        for problem in [self.problem, self.unreadable, self.notes.problem]:
             if problem:
                 warnings['state-%08x' % checksum(problem)] = problem
         if not self.me:
@@ -6031,7 +6114,9 @@ class Watcher(object):
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
         self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
-        self.number, self.nonces, self.dropped = 0, [], 0
+        # A watcher that starts anew goes on above the packets of the one before:
+        # nobody sends 16 a second.
+        self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
         self.witnessed, self.confirmed = NEVER, {}
         # The first round comes after the first answers: it would know nobody.
         self.round, self.next_round = None, self.started + CALM
@@ -6058,7 +6143,10 @@ class Watcher(object):
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
-        self.picture = read_picture(self.dom0, self.boot)[0] or Picture(facts=Facts(NEVER))
+        picture, why = read_picture(self.dom0, self.boot)
+        if why and self.peers:
+            return                      # what is known is better than nothing
+        self.picture = picture or Picture(facts=Facts(NEVER))
         facts, conf = self.picture.facts, parse_conf(self.dom0.read(CONF, ''))[0]
         self.settings = settings_of(self.picture, self.picture.settings, conf)
         self.me, self.role = own_uuid(self.dom0), own_role(self.dom0)
@@ -6422,7 +6510,7 @@ def act_unlock(site, uuid):
     srs, why = dead_hosts_srs(site.dom0, site.settings, uuid)
     if why:
         return 1, why
-    jobs = [site.dom0.begin([RESETVDIS, 'all', uuid, sr], LONG_XE)
+    jobs = [site.dom0.begin([real_path(RESETVDIS), 'all', uuid, sr], LONG_XE)
             for sr in sorted(set(srs))]
     wait_for_all(site.dom0, jobs)
     failed = [why_failed(job.result) for job in jobs if not job.result]

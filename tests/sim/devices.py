@@ -152,6 +152,7 @@ class Devices(object):
         if on and not self.world.hosts[target].powered:
             self.world.power_on(target)
         if not on and self.world.hosts[target].powered:
+            self.world.watch_fence(target)
             self.world.power_off(target)
 
 

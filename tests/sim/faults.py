@@ -12,7 +12,9 @@ import scenario
 SETTLE = 1500               # seconds without a fault before the end is judged
 KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
-         'disk', 'clean shutdown', 'maintenance', 'both')
+        'disk', 'clean shutdown', 'maintenance', 'both')
+PAUSES = (1, 3, 8, 15, 21, 24, 27, 32, 38, 44, 47, 52, 65, 80, 110, 150, 250, 400)
+OFTEN = ('power', 'power', 'cut', 'cut', 'both', 'bmc', 'cut pair')
 
 
 class Script(object):
@@ -29,9 +31,9 @@ class Script(object):
         self.count = self.pick(range(faults[0], faults[1] + 1))
         for _ in range(self.count):
             self.fault()
-            self.lines.append('run %d' % self.pick([1, 3, 7, 15, 25, 40, 60, 90, 150, 240]))
-            self.mend(0.4)
-        if self.random.random() < 0.6:
+            self.lines.append('run %d' % self.pick(PAUSES))
+            self.mend(0.25)
+        if self.random.random() < 0.5:
             self.mend(1.0)
         self.lines.extend(['run %d' % SETTLE, 'show'])
 
@@ -47,7 +49,7 @@ class Script(object):
         self.vms = []
         self.lines.append('pool ' + ' '.join(self.names))
         for name in self.names:
-            for number in range(self.pick([0, 1, 1, 2])):
+            for number in range(self.pick([0, 1, 2, 3])):
                 self.vms.append('vm%d' % len(self.vms))
                 self.lines.append('vm %s on %s order=%d' % (
                     self.vms[-1], name, self.pick([0, 0, 0, 1, 2])))
@@ -64,8 +66,10 @@ class Script(object):
         self.lines.extend(['ha on', 'run %d' % self.pick([90, 120, 200, 400])])
 
     def fault(self):
-        kind = self.pick(KINDS)
+        kind = self.pick(KINDS + OFTEN)
         host, other = self.pick(self.names), self.pick(self.names)
+        if self.random.random() < 0.3:
+            host = self.names[0]        # the master is worth more than one share
         self.kinds.append(kind)
         if kind == 'both':
             self.power(host, other)

@@ -31,6 +31,8 @@ class SimWorld(World):
         self.enabled, self.devices = False, Devices(self)
         self.lost = {}                  # host name -> since when it lacks its half
         self.commands, self.fuse = 0, None      # see tests/sim/kill
+        self.acted = {}                 # host name -> when it last acted as master
+        self.whole = {}                 # host name -> since when most members reach it
 
     def say(self, host, text):
         self.lines.append('%4d %s: %s' % (self.now, host.name, text))
@@ -72,6 +74,20 @@ class SimWorld(World):
             self.violate('I7 %s runs %s while HA is off' % (host, what))
         if self.now - self.lost.get(host.name, self.now) > REACTION:
             self.violate('I4 %s runs %s without half of the pool' % (host, what))
+        if self.pool.role_of_process(host) == 'master':
+            for name in [name for name in self.acted if name != host.name]:
+                other = self.hosts[name]
+                if (self.now - self.acted[name] < 60 and other.powered
+                        and self.pool.role_of_process(other) == 'master'):
+                    self.violate('I2 %s and %s both act as masters' % (name, host))
+            self.acted[host.name] = self.now
+
+    def watch_fence(self, name):
+        """I6: nobody fences a host that is well and that most members reach."""
+        since = self.whole.get(name)
+        if (since is not None and self.now - since > REACTION + 60
+                and self.hosts[name].xapi.state == 'up'):
+            self.violate('I6 %s is fenced, and most members reach it' % name)
 
     def watch_links(self):
         """Since when does each host lack its half, by the truth?"""
@@ -81,6 +97,10 @@ class SimWorld(World):
                 self.lost.pop(name, None)
             else:
                 self.lost.setdefault(name, self.now)
+            if reach * 2 > len(self.order):
+                self.whole.setdefault(name, self.now)
+            else:
+                self.whole.pop(name, None)
 
     def links_changed(self):
         World.links_changed(self)
@@ -140,6 +160,7 @@ class Story(object):
         if self.started:
             return
         self.started = True
+        self.world.watch_links()
         for name in self.world.order:
             host = self.world.hosts[name]
             host.dom0 = SimDom0(self.world, host)
@@ -354,7 +375,7 @@ class Story(object):
             raise ValueError('daemon kill or start')
         if self.started and what == 'kill':
             host.dom0.kill_daemon()
-        elif self.started and not host.watcher:
+        elif self.started and not host.watcher and host.online:
             host.dom0.start_daemon()
 
     def do_version(self, what, name):

@@ -125,6 +125,7 @@ class Host(object):
         self.icmp = True                # it answers to ping
         self.watchdog = True            # /dev/watchdog works there
         self.dog = None                 # the ticket of its bite
+        self.no_daemon = False          # somebody stopped it: `daemon kill`
         self.promised = False           # it would stop its VMs if it were cut off
         self.clock = 0                  # seconds by which its wall clock is wrong
         self.old_version = False        # it runs a program without datagrams
@@ -271,7 +272,7 @@ class World(object):
         if host.powered and host.boots == boots:
             host.online = True
             self.links_changed()
-            if host.dom0:
+            if host.dom0 and not host.no_daemon:
                 host.dom0.start_daemon()
 
     def reboot(self, name):
@@ -285,6 +286,9 @@ class World(object):
             program.kill()
 
     # -- the truth ------------------------------------------------------------
+
+    def watch_fence(self, name):
+        """A device is about to switch a host off."""
 
     def note(self, what, host=None, vm=None):
         """(moment, what, host name, vm name): the truth's own log."""

@@ -159,6 +159,75 @@ class StartingUp(Case):
         self.check('starting up: waiting for n3 to answer for the first time')
 
 
+class Gathering(Case):
+    """A majority that follows nobody is called by the only master there is."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.hosts.extend([member('n4', SILENT), member('n5', SILENT)])
+        self.given = {'ready': False, 'uptime': 10, 'votes': 2, 'heir': 'n2'}
+        self.set('n2', role='slave:10.0.0.1')
+        self.set('n3', role='slave:10.0.0.2')
+
+    def calls(self, expected):
+        self.assertEqual(self.actions(), ['call the members that have no master'] * expected)
+
+    def test_to_call_them(self):
+        self.calls(1)
+        self.given['recovered'] = 61
+        self.calls(1)
+
+    def test_not_too_often(self):
+        self.given['recovered'] = 60
+        self.calls(0)
+        self.given['recovered'] = None
+        self.given['tried'] = {'call the members that have no master': 'done'}
+        self.calls(0)
+
+    def test_not_as_a_slave_nor_without_xapi(self):
+        self.given['role'] = 'slave'
+        self.calls(0)
+        self.given.update({'role': 'master', 'xapi': 'down'})
+        self.calls(0)
+
+    def test_not_without_a_majority(self):
+        self.set('n3', FAILING)
+        self.calls(0)
+
+    def test_not_when_enough_agree(self):
+        self.given['votes'] = 3
+        self.set('n4', seen=False)
+        self.check('starting up: waiting for n4 to answer for the first time')
+
+    def test_not_beside_another_master_or_one_to_be(self):
+        self.set('n3', role='master')
+        self.calls(0)
+        self.set('n3', role='slave:10.0.0.2', doing='promoting')
+        self.calls(0)
+
+    def test_not_while_somebody_does_not_tell(self):
+        self.set('n3', role='')
+        self.calls(0)
+
+    def test_not_over_the_head_of_a_master_that_is_followed(self):
+        self.set('n2', role='slave:10.0.0.9')
+        self.calls(0)
+
+    def test_that_it_starts_nothing_before_the_others_are_proved_off(self):
+        self.given = {'gathered': True, 'heir': 'n2'}
+        self.set('n3', role='slave:10.0.0.1')
+        self.set('n4', off='ILO', unlocked=True, declared=True)
+        self.set('n5', fence_failed='no BMC', fence_wait=10)
+        self.vms = [vm('web')]
+        self.check('slave n4 is off; slave n5 is silent; not fencing it: no BMC; not '
+                   'starting VMs: this master was called late and n5 is not proved off')
+        self.set('n5', off='ILO', unlocked=True, declared=True)
+        self.assertEqual(self.actions(), ['start web on n1'])
+        self.given['gathered'] = False
+        self.set('n5', off='')
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+
 class Suspended(Case):
     def setUp(self):
         Case.setUp(self)
@@ -308,14 +377,28 @@ class SlaveInATie(Case):
 
     def test_to_reboot_where_managed_vms_run(self):
         self.given['witness'] = False
-        self.vms = [vm('web', 'n2')]
+        self.vms = [vm('web', 'n1')]
+        self.set('n2', domains=['web'])
         self.assertEqual(self.actions(), ['suspend HA on this host and reboot it'])
+
+    def test_not_to_reboot_for_vms_that_it_has_stopped(self):
+        self.given['witness'] = False
+        self.vms = [vm('web', 'n2')]
+        self.assertEqual(self.actions(), ['suspend HA on this host'])
+
+    def test_to_believe_the_database_where_its_own_list_is_unknown(self):
+        self.given['witness'] = False
+        self.vms = [vm('web', 'n2')]
+        self.set('n2', domains=None)
+        self.assertEqual(self.actions(), ['suspend HA on this host and reboot it'])
+        self.vms = [vm('web', 'n1')]
+        self.assertEqual(self.actions(), ['suspend HA on this host'])
 
     def test_not_to_reboot_for_a_vm_that_is_not_managed(self):
         self.given['witness'] = False
         self.settings['GLOBAL_VM_HA'] = '0'
-        self.vms = [vm('web', 'n2'), vm('db', 'n1', field='true'),
-                    vm('old', 'n2', power='halted', field='true')]
+        self.vms = [vm('web', 'n2'), vm('db', 'n1', field='true')]
+        self.set('n2', domains=['web'])
         self.assertEqual(self.actions(), ['suspend HA on this host'])
 
     def test_not_to_suspend_for_a_switch_that_restarts(self):
@@ -1012,6 +1095,7 @@ class Succession(Case):
         self.given['age'] = 60
         self.set('n2', SILENT, silence=60)
         self.vms = [vm('web', 'n3')]
+        self.set('n3', domains=['web'])
         self.check('not taking over: master n1 is silent and fewer than half of the 3 '
                    'members answer')
         self.given['heirs'] = ['n1', 'n3']
@@ -1049,6 +1133,13 @@ class DeadXapi(Case):
                            member('n6', FAILING), member('n7', FAILING)])
         self.assertEqual(self.actions(), [])
 
+    def test_that_a_master_that_answers_is_not_looked_at_twice(self):
+        self.me = 'n2'
+        self.given = {'xapi': 'no answer', 'xapi_silence': 900, 'witness': True}
+        self.hosts = [member('n1'), member('n2'), member('n3', FAILING),
+                      member('n4', FAILING)]
+        self.assertEqual(self.actions(), ['fence n1'])
+
     def test_that_the_master_restarts_its_toolstack_once(self):
         self.given = {'xapi': 'no answer', 'xapi_silence': 600}
         plan = self.check('xapi gives no answer', 'restart the toolstack of this host')
@@ -1067,9 +1158,22 @@ class Rivals(Case):
         plan = self.check('not acting as master: n2, n3 does not follow this host')
         self.assertEqual(sorted(plan.warnings), ['rival'])
 
-    def test_that_one_followed_by_most_goes_on(self):
+    def test_that_one_followed_by_most_calls_the_others(self):
         self.set('n2', role='master')
         self.set('n3', role='slave:10.0.0.1')
+        self.check('all is well', 'tell the slaves who is master now')
+        self.given = {'recovered': 61}
+        self.check('all is well', 'tell the slaves who is master now')
+        self.given = {'recovered': 60}
+        self.check('all is well')
+
+    def test_that_a_host_without_a_role_is_no_rival(self):
+        self.set('n2', role='broken')
+        self.set('n3', FAILING, role='slave:10.0.0.1')
+        self.check('all is well')
+
+    def test_that_only_those_who_answer_are_called(self):
+        self.set('n2', FAILING, role='master')
         self.check('all is well')
 
     def test_that_half_is_not_most(self):
@@ -1089,7 +1193,7 @@ class Rivals(Case):
                            member('n5', role='slave:10.0.0.2')])
         self.set('n2', SILENT, off='ILO', unlocked=True, declared=True)
         self.set('n3', role='slave:10.0.0.2')
-        self.given = {'heir': 'n3'}
+        self.given = {'heir': 'n3', 'recovered': 10}
         self.check('slave n2 is off')
         self.set('n2', off='')
         self.assertEqual(self.plan().why[:21], 'not acting as master:')
@@ -1193,6 +1297,11 @@ class Budget(Case):
         self.given = {'busy': {Fence(host=self.hosts[4]): 1,
                                StartVm(vm=vm('a'), host=self.hosts[3]): 1}}
         self.assertEqual(self.plan().why, 'slave n3 is off; slave n5 is silent: fencing it')
+
+    def test_that_a_start_there_is_no_fence(self):
+        self.set('n3', SILENT, off='ILO', unlocked=True, declared=True, confirmed=True)
+        self.given = {'busy': {StartVm(vm=vm('a'), host=self.hosts[3]): 1}}
+        self.assertEqual(self.actions(), ['fence n5'])
 
     def test_that_the_same_host_is_not_fenced_for_ever(self):
         self.set('n5', fences=2)
