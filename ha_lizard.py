@@ -787,7 +787,7 @@ DEFAULTS = dict([(row.attribute, row.value(row.default)) for row in ROWS.values(
 
 # Known, and not for us: FLAG_SEQ is state (the number of the HA flag), the rest
 # is of 2.x; LOC_ stands like that in its documentation.
-IGNORED = set(['FLAG_SEQ', 'FENCE_LOG', 'POST_VERSION', 'LOC_write_status_report']
+IGNORED = set(['FLAG_SEQ', 'FREEZE_UNTIL', 'FENCE_LOG', 'POST_VERSION', 'LOC_write_status_report']
               + [prefix + function for prefix in ('LOG_', 'MAIL_', 'PRIORITY_')
                  for function in LATER_FUNCTIONS + [row[0] for row in FUNCTIONS]]
               ).difference(ROWS)
@@ -1021,7 +1021,7 @@ class Host(Record):
         'settling': 0,          # how long that must be before it gets VMs: A11
         'falls': 0,             # how often it fell silent within the hour
         'role': '',             # what it says: master, slave:ADDRESS; '' unknown
-        'doing': '',            # what it says: idle, promoting, suspended ...
+        'doing': '',            # what it says: idle, starting, promoting, suspended ...
         'version': '',          # the program it has shown, or ''
         'lease': None,          # the promise of R-3 in seconds, if it counts
         'tie': False,           # ... and that it holds in an exact half, too
@@ -1262,7 +1262,8 @@ def startup_objection(settings, view):
     # an exact half nobody could tell it: half of the members are not enough.
     if view.votes * 2 <= votes(view)[1]:
         return 'too few members say that %s is the master' % view.master
-    absent = [host.name for host in view.others() if not host.seen]
+    absent = [host.name for host in view.others()
+              if not host.seen and not host.confirmed]
     if absent and view.uptime < max(BOOT_GRACE, 3 * settings.monitor_delay):
         return 'waiting for %s to answer for the first time' % ', '.join(absent)
 
@@ -1462,12 +1463,20 @@ def decide_with_deaf_xapi(settings, view):
 
 def rival_objection(view):
     """A9: a master that most members do not follow is one of yesterday."""
-    gone = ['slave:' + host.address for host in view.others() if host.off]
     loyal = [host for host in view.others()
-             if host.role in ['slave:' + view.me.address] + gone]
+             if host.role == 'slave:' + view.me.address or follows_nobody(view, host)]
     rivals = [host for host in strays(view) if host not in loyal]
     if rivals and (len(loyal) + 1) * 2 <= len(view.hosts):
         return '%s does not follow this host' % ', '.join([host.name for host in rivals])
+
+
+def follows_nobody(view, host):
+    """Does it follow a dead master, or one that has only just booted and is a
+    master in its own eyes alone (S15), or is it that one?"""
+    leaders = [host] * (host.role == 'master')
+    leaders += [other for other in view.others() if host.role == 'slave:' + other.address]
+    return bool([leader for leader in leaders if leader.off or leader.answers
+                 and (leader.doing == 'starting' or leader.role.startswith('slave:'))])
 
 
 def strays(view):
@@ -1578,15 +1587,17 @@ def is_fencing(view, host):
 
 def patience_objection(settings, view, host):
     """Why to wait one more XAPI_COUNT x XAPI_DELAY before this host is dead."""
+    look = settings.xapi_count * settings.xapi_delay
+    # A11: when several vanish at once, the fault may be ours.
+    together = [other for other in view.others() if other.silent and other is not host
+                and not other.off and abs(other.silence - host.silence) < look]
+    # A16: so that the two sides of an exact half do not shoot each other.
+    if host.silent and is_tie(view) and view.role != 'master' and (
+            host.silence < second_look(settings) + look * bool(together)):
+        return 'exactly half of the members answer: the half of the master goes first'
     if host.silence >= second_look(settings) or not host.silent:
         return None
-    # A16: so that the two sides of an exact half do not shoot each other.
-    if is_tie(view) and view.role != 'master':
-        return 'exactly half of the members answer: the half of the master goes first'
-    # A11: when several vanish at once, the fault may be ours.
-    if [other for other in view.others() if other.silent and other is not host
-            and not other.off and abs(other.silence - host.silence)
-            < settings.xapi_count * settings.xapi_delay]:
+    if together:
         return 'several members fell silent together: looking once more'
     if host.unsure:
         return 'not every member that answers can say whether it lives'
@@ -6313,7 +6324,7 @@ class Watcher(object):
         record = self.picture.facts.hosts.get(self.me)
         if record and record['enabled'] != 'true':
             return 'maintenance'
-        return 'idle'
+        return {True: 'idle', False: 'starting'}['ready' in self.notes]
 
     def heirs(self, now):
         """(the succession list in force, its age): A8: the youngest anybody has."""

@@ -187,12 +187,19 @@ class Disk(object):
         self.seat = seat
 
     def place(self, path):
-        path = os.path.normpath('/' + path)
+        path = re.sub('^/var/run/', '/run/', os.path.normpath('/' + path.lstrip('/')))
         if path == BOOT_ID:
             return self.seat.folder + '/boot_id'
+        root = self.seat.folder + '/upper'
         if self.seat.pid:
-            return '/proc/%d/root%s' % (self.seat.pid, path)
-        return self.seat.folder + '/upper' + re.sub('^/var/run/', '/run/', path)
+            root = '/proc/%d/root' % self.seat.pid
+        place = root
+        for name in path.split('/')[1:]:
+            place += '/' + name
+            # An absolute link would lead to this machine's own file.
+            if os.path.islink(place) and os.readlink(place).startswith('/'):
+                raise AssertionError('%s leads out of the host' % place)
+        return place
 
     def get(self, path, default=None):
         return ha_lizard.read_file(self.place(path), default)
@@ -294,7 +301,7 @@ class Seat(object):
         while time.monotonic() < end and self.process.poll() is None:
             if os.path.exists('/proc/%d/root/dev/log' % pid) and os.path.exists(
                     '/proc/%d/root/run/lab' % pid):
-                if b'hostd.py' in open('/proc/%d/cmdline' % pid, 'rb').read():
+                if 'hostd.py' in ha_lizard.read_file('/proc/%d/cmdline' % pid, ''):
                     return self.booted(pid)
             time.sleep(0.01)
         return self.console()[-500:] or 'it did not boot'
@@ -387,6 +394,12 @@ class Seat(object):
                 return pid
         return 0
 
+    def signal(self, pid, number):
+        """Only to a process of this host: 0 would be all of our own group."""
+        if pid not in self.processes():
+            raise AssertionError('%s has no process %s' % (self.name, pid))
+        os.kill(pid, number)
+
 
 # -- the world ----------------------------------------------------------------
 
@@ -418,9 +431,7 @@ class LabDom0(SimDom0):
         """A real daemon ticks by itself."""
 
     def kill_daemon(self):
-        pid = self.seat.daemon()
-        if pid > 1:
-            os.kill(pid, signal.SIGKILL)
+        self.seat.signal(self.seat.daemon(), signal.SIGKILL)
 
 
 class LabWorld(scenario.SimWorld):

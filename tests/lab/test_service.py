@@ -22,7 +22,7 @@ def setUpModule():
     if WHY:
         return
     hosts.enter()
-    lab = hosts.Lab('pool a', 'vm v on a', 'set MONITOR_DELAY 1', speed=1)
+    lab = hosts.Lab('pool a', 'vm v on a', 'set MONITOR_DELAY 1')
     try:
         lab.seats['a'].services = False
         lab.boot_all()
@@ -64,7 +64,11 @@ class ServiceTest(base.TestCase):
                 lab.text('a', '/var/log/user.log')[-3000:], lab.seats['a'].processes()))
 
     def pid(self):
+        """Of the daemon, 0 if there is none."""
         return lab.seats['a'].daemon()
+
+    def kill(self, pid, number):
+        lab.seats['a'].signal(pid, number)
 
     def programs(self):
         return sorted(lab.seats['a'].processes().values())
@@ -160,7 +164,7 @@ class ServiceTest(base.TestCase):
         self.service('start -w')
         for _ in range(3):
             pid = self.pid()
-            os.kill(pid, signal.SIGKILL)
+            self.kill(pid, signal.SIGKILL)
             self.until(lambda: self.pid() not in (0, pid))
         self.assertIn('watchdog: ha-lizard is dead', lab.text('a', '/var/log/user.log'))
 
@@ -172,7 +176,7 @@ class ServiceTest(base.TestCase):
         self.service('start -w')
         self.until(lambda: '/etc/ha-lizard/state/pool' in lab.world.hosts['a'].files)
         pid = self.pid()
-        os.kill(pid, signal.SIGSTOP)
+        self.kill(pid, signal.SIGSTOP)
         lab.run(3)
         self.assertEqual(pid, self.pid())           # not old enough
         self.old()
@@ -194,8 +198,8 @@ class ServiceTest(base.TestCase):
                 lab.run(1)
             self.assertEqual(pid, self.pid())
         finally:
-            lab.play('xapi start a')
             lab.play('xapi restart a')
+            self.until(lambda: lab.world.hosts['a'].xapi.state == 'up')
 
     def test_the_limit_follows_monitor_delay(self):
         """Ten times MONITOR_DELAY, of this host, of the pool, or the default."""
@@ -289,11 +293,11 @@ chmod 755 /usr/local/sbin/systemctl""", 0)
         self.until(self.pid)
         self.service('status')
         pid = self.pid()
-        os.kill(pid, signal.SIGKILL)
+        self.kill(pid, signal.SIGKILL)
         self.until(lambda: self.pid() not in (0, pid))
         for number, text in lab.seats['a'].processes().items():
             if text == 'sh /root/mon':
-                os.kill(number, signal.SIGTERM)
+                lab.seats['a'].signal(number, signal.SIGTERM)
         self.until(lambda: process.poll() is not None)
         self.assertEqual([], self.programs())
 

@@ -183,6 +183,7 @@ def play(text):
     finally:
         story.close()
     outcome.violations = [why for _, why in story.world.violations] + outcome.violations
+    outcome.accepted = story.world.accepted
     outcome.promoted = has(log, 'done: become master')
     outcome.fenced = has(log, 'done: fence')
     outcome.failed_fence = has(log, 'failed: fence')

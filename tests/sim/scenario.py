@@ -14,6 +14,7 @@ import xapi
 GIB = 1024 ** 3
 ACTS = ('vm-start', 'vm-reset-powerstate', 'host-declare-dead',
         'pool-emergency-transition-to-master')
+R1_MEMORY = 600             # seconds
 REACTION = 6.0              # seconds in which no host can know that it was cut off
 BOOTED = -3600.0            # every host has been up for an hour when a story begins
 
@@ -32,14 +33,46 @@ class SimWorld(World):
         self.lost = {}                  # host name -> since when it lacks its half
         self.commands, self.fuse = 0, None      # see tests/sim/kill
         self.acted = {}                 # host name -> when it last acted as master
+        self.unproved, self.strict = True, False
+        self.dead = {}                  # names that the administrator says are dead
+        self.halves = None              # two halves without a path: see is_r1
+        self.accepted = []
         self.whole = {}                 # host name -> since when most members reach it
 
     def say(self, host, text):
         self.lines.append('%4d %s: %s' % (self.now, host.name, text))
 
     def violate(self, text):
+        if text[:3] in ('I1 ', 'I2 ', 'I3 ', 'I10') and self.is_r1():
+            self.accepted.append(text)
+            self.lines.append('(accepted risk R1) ' + text)
+            return
         World.violate(self, text)
         self.lines.append('!! ' + text)
+
+    def is_r1(self):
+        """R-17: an unproved method, exact halves, no path between them, and a member
+        of each saw the witness at some moment between the cut and now.  A
+        truth of the last ten minutes counts: what was done then comes to light
+        when the halves meet again."""
+        return (self.unproved and not self.strict and self.halves is not None
+                and self.halves.saw == [True, True]
+                and self.now - self.halves.until <= R1_MEMORY)
+
+    def watch_halves(self):
+        """Are the members split in two exact halves now, and who sees a witness?"""
+        sides = exact_halves(self)
+        if sides is None:
+            return
+        if self.halves is None or self.halves.sides != sides:
+            self.halves = Halves(sides)
+        self.halves.look(self)
+        self.at(1, self.look_again, self.halves)
+
+    def look_again(self, halves):
+        if self.halves is halves and exact_halves(self) == halves.sides:
+            halves.look(self)
+            self.at(1, self.look_again, halves)
 
     def watch_call(self, host, argv):
         """Check what a host is about to do against the truth."""
@@ -91,13 +124,15 @@ class SimWorld(World):
 
     def watch_links(self):
         """Since when does each host lack its half, by the truth?"""
+        self.watch_halves()
+        members = [name for name in self.order if name not in self.dead]
         for name in self.order:
-            reach = len([other for other in self.order if self.reaches(name, other)])
-            if reach * 2 >= len(self.order):
+            reach = len([other for other in members if self.reaches(name, other)])
+            if reach * 2 >= len(members):
                 self.lost.pop(name, None)
             else:
                 self.lost.setdefault(name, self.now)
-            if reach * 2 > len(self.order):
+            if reach * 2 > len(members):
                 self.whole.setdefault(name, self.now)
             else:
                 self.whole.pop(name, None)
@@ -116,6 +151,33 @@ class SimWorld(World):
             watcher = self.hosts[name].watcher
             if watcher and name not in self.lost:
                 self.hosts[name].promised = bool(watcher.guardian.given())
+
+
+class Halves(object):
+    """Two exact halves without a path between them: R1 of safety.md 3.3."""
+
+    def __init__(self, sides):
+        self.sides, self.saw, self.until = sides, [False, False], 0
+
+    def look(self, world):
+        self.until = world.now
+        for number, side in enumerate(self.sides):
+            if [1 for name in side for address in world.witnesses
+                    if world.sees(name, address)]:
+                self.saw[number] = True
+
+
+def exact_halves(world):
+    """Two sorted tuples of names, or None.  A host without power is in neither,
+    and no half of a pool is that small."""
+    sides = []
+    for name in world.order:
+        side = tuple([other for other in world.order if world.reaches(name, other)])
+        if side and side not in sides:
+            sides.append(side)
+    if len(sides) == 2 and not set(sides[0]) & set(sides[1]) and (
+            len(sides[0]) * 2 == len(sides[1]) * 2 == len(world.order)):
+        return sides
 
 
 class Story(object):
@@ -250,6 +312,8 @@ class Story(object):
             raise ValueError('no such parameter')
         self.witness_named = self.witness_named or words[0] == 'FENCE_HEURISTICS_IPS'
         value = ' '.join(words[1:])
+        if words[0] == 'FENCE_STRICT':
+            self.world.strict = value == '1'
         if words[0] == 'DISABLED_VAPPS':
             value = '(%s)' % ':'.join([self.appliances.get(name, name)
                                        for name in value.strip('()').split(':')])
@@ -257,6 +321,7 @@ class Story(object):
 
     def do_fence(self, method):
         self.method = method
+        self.world.unproved = 'POOL' in method.split(':')
         self.other('HA_FENCE_METHOD', method)
         self.other('HA_FENCE_PASSWD', self.world.devices.password)
         for name in self.world.order:
@@ -397,6 +462,8 @@ class Story(object):
         if by != 'by':
             raise ValueError('confirm-dead HOST by HOST')
         dom0, uuid = self.host(other).dom0, self.host(name).uuid
+        self.world.dead[name] = 1
+        self.world.watch_links()
         dom0.write(ha_lizard.ORDERS, ha_lizard.to_state(
             [('confirm-dead.' + uuid, '%.1f by hand' % dom0.now())]))
 

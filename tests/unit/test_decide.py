@@ -147,6 +147,16 @@ class StartingUp(Case):
         self.set('n3', FAILING, seen=False)
         self.check('starting up: waiting for n3 to answer for the first time')
 
+    def test_not_to_wait_for_the_confirmed_dead(self):
+        self.set('n3', FAILING, seen=False, confirmed=True)
+        self.check('start-up is over', 'take up work')
+
+    def test_that_the_confirmed_dead_have_no_vote(self):
+        self.hosts = self.hosts[:2]
+        self.set('n2', FAILING, seen=False, confirmed=True)
+        self.given['votes'] = 1
+        self.check('start-up is over', 'take up work')
+
     def test_not_to_wait_for_ever(self):
         self.set('n3', FAILING, seen=False)
         self.given['uptime'] = 120
@@ -1166,6 +1176,11 @@ class Rivals(Case):
         self.check('all is well', 'tell the slaves who is master now')
         self.given = {'recovered': 60}
         self.check('all is well')
+
+    def test_that_one_that_has_just_booted_is_called_not_feared(self):
+        self.hosts = self.hosts[:2]
+        self.set('n2', role='master', doing='starting')
+        self.check('all is well', 'tell the slaves who is master now')
 
     def test_that_a_host_without_a_role_is_no_rival(self):
         self.set('n2', role='broken')

@@ -992,6 +992,9 @@ class World(object):
             if self.hosts[name].uuid == uuid:
                 return self.hosts[name]
 
+    def watch_fence(self, name):
+        pass
+
     def power_off(self, name):
         self.hosts[name].powered = False
 

@@ -361,6 +361,8 @@ class EveryFile(base.TestCase):
         both = list(scripts('py').items()) + list(scripts('sh').items())
         self.none(['%s:%d: %d columns' % (path, number + 1, len(line))
                    for path, source in sorted(both)
+                   # Its transcripts are xe's own lines, to the byte.
+                   if path != 'tests/sim/test_xe.py'
                    for number, line in enumerate(source.split('\n')) if len(line) > COLUMNS])
 
     def test_names_no_path_of_a_machine(self):

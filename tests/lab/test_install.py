@@ -1,0 +1,529 @@
+"""install.sh and uninstall.sh, on hosts of the lab: exact trees, all that was
+there before, and a run that is killed after each of its commands."""
+
+import os
+import re
+import stat
+import unittest
+
+import base
+import ha_lizard
+import hosts
+
+WHY = hosts.objection()
+#: every Nth command; 1 takes minutes
+STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 9))
+PYTHON2 = '/root/.pyenv/versions/2.7.18/bin/python2.7'
+FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
+
+# What there is after an installation that was not there before.
+MANIFEST = '''
+drwxr-xr-x etc/bash_completion.d
+-rw-r--r-- etc/bash_completion.d/ha-cfg
+drwxr-xr-x etc/ha-lizard
+drwxr-xr-x etc/ha-lizard/__pycache__
+-rw-r--r-- etc/ha-lizard/__pycache__/ha_lizard.cpython-%d%d.pyc
+drwxr-xr-x etc/ha-lizard/fence
+drwxr-xr-x etc/ha-lizard/fence/CUSTOM
+-rwxr-xr-x etc/ha-lizard/fence/CUSTOM/CUSTOM.sh
+drwxr-xr-x etc/ha-lizard/fence/ILO
+-rw-r--r-- etc/ha-lizard/fence/ILO/ILO.hosts
+drwxr-xr-x etc/ha-lizard/fence/IRMC
+-rw-r--r-- etc/ha-lizard/fence/IRMC/IRMC.hosts
+drwxr-xr-x etc/ha-lizard/fence/XVM
+-rw-r--r-- etc/ha-lizard/fence/XVM/XVM.hosts
+-rw------- etc/ha-lizard/ha-lizard.conf
+-rwxr-xr-x etc/ha-lizard/ha_lizard.py
+drwxr-xr-x etc/ha-lizard/scripts
+-rwxr-xr-x etc/ha-lizard/scripts/ha-cfg
+-rwxr-xr-x etc/ha-lizard/scripts/ha-lizard.mon
+-rwxr-xr-x etc/ha-lizard/scripts/recover_fenced_host
+-rwxr-xr-x etc/ha-lizard/scripts/uninstall
+drwx------ etc/ha-lizard/state
+-rwxr-xr-x etc/init.d/ha-lizard
+-rwxr-xr-x etc/init.d/ha-lizard-watchdog
+drwxr-xr-x etc/rc3.d
+lrwxrwxrwx etc/rc3.d/S99ha-lizard
+lrwxrwxrwx etc/rc3.d/S99ha-lizard-watchdog
+lrwxrwxrwx usr/bin/ha-cfg
+'''
+# On this machine these are there already: the overlay shows what changed.
+EXISTING = ('etc/bash_completion.d', 'etc/rc3.d')
+
+# A HA-Lizard 2.x, as far as an installer sees it, and a daemon of it.
+OLD_TREE = r'''
+mkdir -p /etc/ha-lizard/{scripts,state,init,fence/{ILO,XVM,MINE}} /etc/bash_completion.d
+cd /etc/ha-lizard
+cat >scripts/ha-lizard.mon <<'END'
+#!/bin/bash
+while :; do sleep 1; done
+END
+echo '#!/bin/bash' >ha-lizard.sh; echo '# functions' >ha-lizard.func
+echo 'MAIL_TO="me@example.com"   # mine' >ha-lizard.conf; chmod 644 ha-lizard.conf
+echo 'DISABLED_VAPPS=()' >ha-lizard.pool.conf
+echo old >state/local_host_uuid; echo '#!/bin/bash' >scripts/ha-cfg; echo '#' >scripts/email_alert.py
+echo 'a0a0a0a0-0000-4000-8000-000000000001:10.0.0.7' >fence/ILO/ILO.hosts
+echo '#!/bin/bash' >fence/ILO/ILO.sh; echo 'set x' >fence/ILO/ilo_fence.tcl
+echo '#!/bin/bash' >fence/XVM/XVM.sh; touch fence/XVM/XVM.hosts
+echo '#!/bin/bash' >fence/MINE/MINE.sh; chmod 644 fence/MINE/MINE.sh
+cat >/etc/init.d/ha-lizard <<'END'
+#!/bin/bash
+# old
+case $1 in stop) echo "$*" >>/root/old.log ;; esac
+END
+sed 's/# old/# old watchdog/' /etc/init.d/ha-lizard >/etc/init.d/ha-lizard-watchdog
+chmod 755 /etc/init.d/ha-lizard* scripts/* ha-lizard.sh
+ln -s /etc/ha-lizard/scripts/ha-cfg /bin/ha-cfg
+touch /etc/bash_completion.d/ha-cfg
+setsid /bin/bash /etc/ha-lizard/scripts/ha-lizard.mon </dev/null >/dev/null 2>&1 &
+setsid bash -x /etc/ha-lizard/ha-lizard.sh </dev/null >/dev/null 2>&1 &
+'''
+
+# Sourced by the bash that runs install.sh: it dies before its Nth command.
+KILLER = r'''
+killer_count=0
+killer() {
+    killer_count=$((killer_count + 1))
+    [ $killer_count -ne ${KILL_AT:-0} ] || kill -9 $BASHPID
+    [ -z "${KILL_COUNT:-}" ] || [ $BASHPID -ne $$ ] || echo $killer_count >$KILL_COUNT
+}
+set -T
+trap killer DEBUG
+'''
+lab = None
+
+
+def setUpModule():
+    global lab
+    if WHY:
+        return
+    hosts.enter()
+    lab = hosts.Lab('pool a b', 'vm v on a')
+    try:
+        for seat in lab.seats.values():
+            seat.services = False
+        lab.boot_all()
+        for name in lab.seats:
+            status, output = lab.on(name, 'mkdir /root/product && cd %s && cp -a ha_lizard.py '
+                                    'ha-cfg install.sh uninstall.sh init.d fence /root/product; '
+                                    'echo "PRODUCT_VERSION=\'8.2.1\'" >>/etc/xensource-inventory; '
+                                    'ls /root/product' % base.ROOT)
+            assert not status, output
+    except BaseException:
+        lab.close()
+        raise
+
+
+def tearDownModule():
+    if lab:
+        lab.close()
+
+
+def tree(name):
+    """{path: mode} of all that differs from the machine on the disk of a host."""
+    root, found = lab.seats[name].folder + '/upper', {}
+    for folder, folders, files in os.walk(root):
+        for each in folders + files:
+            path = os.path.join(folder, each)
+            status = os.lstat(path)
+            if not stat.S_ISCHR(status.st_mode):        # of something removed
+                found[os.path.relpath(path, root)] = stat.filemode(status.st_mode)
+    return found
+
+
+class InstallCase(base.TestCase):
+    name = 'a'
+
+    def on(self, command, status=0, **how):
+        got, output = lab.on(self.name, command, **how)
+        if status is not None:
+            self.assertEqual(status, got, output)
+        return output
+
+    def install(self, words='--yes', status=0):
+        return self.on('cd /root/product && ./install.sh %s </dev/null' % words, status)
+
+    def programs(self):
+        return sorted(lab.seats[self.name].processes().values())
+
+    def read(self, path):
+        return lab.text(self.name, path)
+
+    def setUp(self):
+        self.clean()
+        self.before = tree(self.name)
+
+    def clean(self):
+        """As if there had never been a HA-Lizard."""
+        for pid in lab.seats[self.name].processes():
+            lab.seats[self.name].signal(pid, 9)
+        self.on('rm -rf /etc/ha-lizard /etc/ha-lizard.old /etc/init.d/ha-lizard* /usr/bin/ha-cfg '
+                '/usr/bin/.ha-cfg.new /etc/bash_completion.d/*ha-cfg* /etc/rc3.d/S99ha-lizard* '
+                '/etc/init.d/.ha-lizard* /run/lock/subsys/ha-lizard* /run/ha-lizard* '
+                '/root/old.log; : >/var/log/user.log; rmdir /etc/rc3.d 2>/dev/null; true')
+        # Folders that a first installation makes are no difference from now on.
+        self.on('mkdir -p /etc/bash_completion.d /etc/init.d; touch /etc/bash_completion.d '
+                '/etc/init.d /etc/rc3.d /usr/bin 2>/dev/null; true')
+
+    def added(self):
+        return dict([(path, mode) for path, mode in tree(self.name).items()
+                     if self.before.get(path) != mode])
+
+    def expected(self):
+        lines = MANIFEST % (3, 11)
+        found = dict([line.split()[::-1] for line in lines.strip().splitlines()])
+        for path in EXISTING:
+            if path in self.before:
+                found.pop(path, None)
+        return found
+
+    def assertTree(self, expected=None, but=()):
+        """Nothing is there but what is expected; what a daemon writes apart."""
+        found = dict([(path, mode) for path, mode in self.added().items()
+                      if not path.startswith(('etc/ha-lizard/state/', 'var/log/'))
+                      and path not in but])
+        expected = self.expected() if expected is None else expected
+        self.assertEqual(sorted(expected.items()), sorted(found.items()))
+
+
+@unittest.skipIf(WHY, WHY)
+class InstallTest(InstallCase):
+    def test_exactly_the_expected_tree_and_back(self):
+        text = self.install()
+        for part in 'HA-Lizard is installed', 'ha-cfg check', 'ha-cfg ha-enable':
+            self.assertIn(part, text)
+        self.assertTree()
+        self.on('service ha-lizard status -w')
+        self.on('ha-cfg version')
+        self.assertIn('/etc/ha-lizard/scripts/uninstall', self.on('ls -l /etc/ha-lizard/scripts/*'))
+        text = self.on('/etc/ha-lizard/scripts/uninstall --yes </dev/null')
+        self.assertIn('is removed', text)
+        self.assertEqual([], self.programs())
+        self.assertTree({})
+        self.assertEqual({}, dict([item for item in self.added().items()
+                                   if not item[0].startswith('var/log/')]))
+        self.on('/root/product/uninstall.sh --yes')          # once more does no harm
+
+    def test_a_second_run_changes_nothing(self):
+        self.install()
+        look = ('find /etc/ha-lizard /etc/init.d/ha-lizard* /usr/bin/ha-cfg /etc/rc3.d '
+                '/etc/bash_completion.d/ha-cfg -path "*/state*" -prune -o -printf "%p %i %T@ %m\\n"; '
+                'cat /run/ha-lizard*.pid')
+        before = self.on(look)
+        self.assertIn('nothing has changed', self.install())
+        self.assertEqual(before, self.on(look))
+
+    def test_an_upgrade_replaces_and_restarts(self):
+        self.install()
+        pid = self.read('/var/run/ha-lizard.pid')
+        self.on("echo MAIL_ON=0 >>/etc/ha-lizard/ha-lizard.conf; echo '# x' >>/etc/ha-lizard/ha_lizard.py;"
+                "echo 'mine' >>/etc/ha-lizard/fence/ILO/ILO.hosts; chmod 666 /etc/ha-lizard/ha_lizard.py;"
+                "sed -i s/^WATCH_INTERVAL=10/WATCH_INTERVAL=23/ /etc/init.d/ha-lizard-watchdog")
+        self.install()
+        self.assertTree()
+        self.assertNotEqual(pid, self.read('/var/run/ha-lizard.pid'))
+        self.on('service ha-lizard status -w')
+        self.on('grep -q ^MAIL_ON=0 /etc/ha-lizard/ha-lizard.conf && grep -q mine '
+                '/etc/ha-lizard/fence/ILO/ILO.hosts && ! grep "^# x" /etc/ha-lizard/ha_lizard.py'
+                ' && grep -q ^WATCH_INTERVAL=23 /etc/init.d/ha-lizard-watchdog')
+        # What the administrator wrote outlives the removal, and is named.
+        text = self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
+        self.assertIn('ILO.hosts stays', text)
+        self.assertTree({'etc/ha-lizard': 'drwxr-xr-x', 'etc/ha-lizard/fence': 'drwxr-xr-x',
+                         'etc/ha-lizard/ha-lizard.conf': '-rw-------',
+                         'etc/ha-lizard/fence/ILO': 'drwxr-xr-x',
+                         'etc/ha-lizard/fence/ILO/ILO.hosts': '-rw-r--r--'})
+
+    def test_nostart(self):
+        text = self.install('--nostart')
+        self.assertIn('service ha-lizard start -w', text)
+        self.assertEqual([], self.programs())
+        self.assertTree()
+
+    def test_the_configuration_is_all_comments_and_all_parameters(self):
+        self.install('--nostart')
+        text = self.read('/etc/ha-lizard/ha-lizard.conf')
+        self.assertEqual(({}, []), ha_lizard.parse_conf(text))
+        # Without the # it says what the table says.
+        found, problems = ha_lizard.parse_conf(re.sub(r'(?m)^#(?=[A-Za-z_]+=)', '', text))
+        self.assertEqual([], problems)
+        self.assertEqual(sorted(ha_lizard.ROWS), sorted(found))
+        settings = ha_lizard.Settings([('this host', found)])
+        for row in ha_lizard.ROWS.values():
+            self.assertEqual(ha_lizard.DEFAULTS[row.attribute], getattr(settings, row.attribute))
+
+    # -- the pool
+
+    def pool(self):
+        pool = lab.story.pool
+        import xapi
+        return dict(pool.database().get('pool', pool.uuid)['other_config'])
+
+    def test_a_new_pool_gets_false_and_an_old_one_keeps_what_it_has(self):
+        self.install('--nostart')
+        self.on('ha-cfg remove --yes')
+        self.assertEqual([], [key for key in self.pool() if key.startswith('HA_')])
+        self.install('--nostart')
+        self.assertEqual(('false', '15'), (self.pool()[FIELD], self.pool()['HA_MONITOR_DELAY']))
+        for key, text in ((FIELD, 'true'), ('HA_MONITOR_DELAY', '30'), ('autopromote_uuid', 'x')):
+            lab.story.other(key, text)
+        self.install('--nostart')
+        self.assertEqual(('true', '30', 'x'), (
+            self.pool()[FIELD], self.pool()['HA_MONITOR_DELAY'], self.pool()['autopromote_uuid']))
+        lab.story.other(FIELD, 'false')
+
+    def test_the_parameters_go_only_when_asked(self):
+        self.install('--nostart')
+        text = self.on('/etc/ha-lizard/scripts/uninstall --yes')
+        self.assertIn('stay', text)                 # b may have HA-Lizard
+        self.assertIn('HA_MONITOR_DELAY', self.pool())
+        self.install('--nostart')
+        self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool --pool', 2)
+        self.on('/etc/ha-lizard/scripts/uninstall --yes --pool')
+        self.assertNotIn('HA_MONITOR_DELAY', self.pool())
+        # Nobody else was heard of for a day.
+        for names, left in (('a0a0a0a0-0000-4000-8000-000000000002', True),
+                            ('a0a0a0a0-0000-4000-8000-000000000001', False)):
+            self.install('--nostart')
+            self.on('touch -d "2 days ago" /etc/ha-lizard/ha_lizard.py; '
+                    'echo version.%s=3.0.0 >/etc/ha-lizard/state/notes' % names)
+            self.on('/etc/ha-lizard/scripts/uninstall --yes')
+            self.assertEqual(left, 'HA_MONITOR_DELAY' in self.pool())
+
+    def test_a_pool_that_does_not_answer(self):
+        lab.play('xapi hang a')
+        try:
+            text = self.install('--nostart')
+            self.assertIn('run ha-cfg insert', text)
+            self.assertTree()
+        finally:
+            lab.play('xapi restart a')
+            lab.until(lambda: lab.world.hosts['a'].xapi.state == 'up', 30)
+
+    # -- what stands in the way
+
+    def test_refusals(self):
+        for change, back, words in (
+                ('mv /etc/xensource-inventory /root/away', 'mv /root/away /etc/xensource-inventory',
+                 'no XenServer'),
+                ('mv /root/product/ha-cfg /root/away', 'mv /root/away /root/product/ha-cfg',
+                 'is missing'),
+                ('head -c 10M /dev/zero >/root/filler; while head -c 5M /dev/zero >>/root/filler;'
+                 'do :; done 2>/dev/null', 'rm /root/filler', 'are needed'),
+                ("sed -i.away s/8.2.1/5.6.0/ /etc/xensource-inventory",
+                 'mv /etc/xensource-inventory.away /etc/xensource-inventory', 'older')):
+            self.on(change)
+            try:
+                self.assertIn(words, self.install('', 1))
+            finally:
+                self.on(back)
+            self.assertTree({})
+        self.assertIn('only root', self.on(
+            'cd /root/product && chmod 755 /root && setpriv --reuid 65534 --clear-groups '
+            './install.sh --yes', 1))
+        self.assertIn('usage', self.install('--nonsense', 2))
+        self.assertIn('usage', self.on('/root/product/uninstall.sh --nonsense', 2))
+        self.assertIn('--yes', self.on('/root/product/uninstall.sh </dev/null', 1))
+
+    def test_below_a_prefix(self):
+        self.install('--prefix /root/below')
+        self.assertTree(dict([('root/below/' + path, mode) for path, mode in self.expected().items()
+                              if 'rc3.d' not in path]
+                             + [('root/below' + path, 'drwxr-xr-x') for path in (
+                                 '', '/etc', '/etc/init.d', '/etc/bash_completion.d', '/usr',
+                                 '/usr/bin')]))
+        self.on('rm -rf /root/below')
+
+    @unittest.skipIf(not os.path.exists(PYTHON2), 'no %s' % PYTHON2)
+    def test_a_dom0_without_python3(self):
+        self.on('mkdir /root/hidden; mv /usr/bin/python3* /root/hidden; ln -s %s /usr/bin/python' % PYTHON2)
+        try:
+            self.install()
+            for each in '/etc/ha-lizard/ha_lizard.py', '/etc/ha-lizard/scripts/ha-cfg':
+                self.assertEqual('#!/usr/bin/python', self.read(each).split('\n')[0])
+            self.on('service ha-lizard status -w; ha-cfg version')
+            self.assertIn('etc/ha-lizard/ha_lizard.pyc', tree(self.name))
+            self.on('rm /usr/bin/python; cd /root/product && ! ./install.sh --yes && '
+                    'ln -s %s /usr/bin/python' % PYTHON2)
+            self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
+            self.assertTree({}, but=('usr/bin/python', 'root/hidden') + tuple(
+                [path for path in tree('a') if path.startswith('root/hidden')]))
+        finally:
+            self.on('rm -f /usr/bin/python; mv /root/hidden/* /usr/bin; rmdir /root/hidden')
+
+    # -- services and firewall of other dom0s
+
+    def test_systemd_without_sysv(self):
+        self.on(r"""mkdir -p /run/systemd/system /root/hidden; mv /usr/sbin/chkconfig /root/hidden
+[ ! -e /usr/sbin/update-rc.d ] || mv /usr/sbin/update-rc.d /root/hidden
+[ ! -e /usr/lib/systemd/system-generators/systemd-sysv-generator ] || mv /usr/lib/systemd/system-generators/systemd-sysv-generator /root/hidden
+mv /usr/bin/systemctl /root/hidden 2>/dev/null
+printf '#!/bin/sh\necho "$*" >>/root/systemctl.log\ncase $1 in show) echo LoadState=loaded;; start) HA_LIZARD_BY_SYSTEMD=1 exec /etc/init.d/${2%%.service} start;; stop) HA_LIZARD_BY_SYSTEMD=1 exec /etc/init.d/${2%%.service} stop;; esac\n' >/usr/bin/systemctl
+chmod 755 /usr/bin/systemctl""")
+        try:
+            self.install()
+            calls = self.read('/root/systemctl.log')
+            for part in ('daemon-reload', 'enable ha-lizard.service ha-lizard-watchdog.service',
+                         'start ha-lizard.service', 'start ha-lizard-watchdog.service'):
+                self.assertIn(part, calls)
+            unit = self.read('/etc/systemd/system/ha-lizard.service')
+            for part in ('Type=forking', 'PIDFile=/var/run/ha-lizard.pid', 'KillMode=mixed',
+                         'WantedBy=multi-user.target'):
+                self.assertIn(part, unit)
+            self.on('service ha-lizard status -w')
+            self.assertIn('nothing has changed', self.install())
+            self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
+            self.assertIn('disable ha-lizard.service', self.read('/root/systemctl.log'))
+            self.assertNotIn('etc/systemd/system/ha-lizard.service', tree(self.name))
+        finally:
+            self.on('rm -rf /run/systemd /root/systemctl.log /usr/bin/systemctl; '
+                    'mv /root/hidden/systemctl /usr/bin/ 2>/dev/null; '
+                    'mv /root/hidden/systemd-sysv-generator /usr/lib/systemd/system-generators/ 2>/dev/null; '
+                    'mv /root/hidden/* /usr/sbin/ 2>/dev/null; rmdir /root/hidden; true')
+
+    def test_the_port_of_the_watchers_is_opened_where_it_is_closed(self):
+        rules = {
+            'open': 'ACCEPT udp -- 0.0.0.0/0 0.0.0.0/0 state NEW udp dpt:694\nREJECT all -- 0.0.0.0/0',
+            'closed': 'ACCEPT tcp -- 0.0.0.0/0 0.0.0.0/0 tcp dpt:80\nREJECT all -- 0.0.0.0/0 0.0.0.0/0',
+            'none': 'Chain INPUT (policy ACCEPT)'}
+        for kind, calls in (('open', ''), ('none', ''), ('closed', 'open 694 udp\nclose 694 udp\n')):
+            self.on("mkdir -p /etc/xapi.d/plugins; printf '#!/bin/sh\\necho \"%s\"\\n' >/usr/sbin/iptables;"
+                    "printf '#!/bin/sh\\necho \"$*\" >>/root/ports\\n' >/etc/xapi.d/plugins/firewall-port;"
+                    "chmod 755 /usr/sbin/iptables /etc/xapi.d/plugins/firewall-port; : >/root/ports"
+                    % rules[kind].replace('\n', '\\n'))
+            try:
+                self.install('--nostart')
+                self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
+                self.assertEqual(calls, self.read('/root/ports'))
+            finally:
+                self.on('rm -rf /usr/sbin/iptables /etc/xapi.d /root/ports')
+
+    # -- what was there before
+
+    def test_the_bash_ha_lizard_is_replaced(self):
+        self.on(OLD_TREE)
+        self.assertIn('Answer yes', self.install('', 1))
+        text = self.install()
+        for part in ('stopping the HA-Lizard that was there', 'ILO.sh was moved', 'XVM.sh was moved',
+                     '/etc/ha-lizard.old'):
+            self.assertIn(part, text)
+        self.assertEqual('stop -w\nstop\n', self.read('/root/old.log'))
+        self.assertEqual([], [each for each in self.programs() if 'ha-lizard.mon' in each
+                              or 'ha-lizard.sh' in each])
+        found = dict([(path, mode) for path, mode in self.added().items()
+                      if not path.startswith(('etc/ha-lizard/state/', 'var/', 'root/'))])
+        kept = {'etc/ha-lizard/fence/MINE': 'drwxr-xr-x',
+                'etc/ha-lizard/fence/MINE/MINE.sh': '-rwxr-xr-x'}
+        aside = dict([item for item in found.items() if item[0].startswith('etc/ha-lizard.old')])
+        self.assertEqual(sorted(list(self.expected().items()) + list(kept.items())),
+                         sorted([item for item in found.items() if item[0] not in aside]))
+        self.assertEqual('drwx------', aside['etc/ha-lizard.old'])
+        for path in ('ha-lizard.sh', 'ha-lizard.func', 'ha-lizard.pool.conf', 'scripts/email_alert.py',
+                     'state/local_host_uuid', 'fence/ILO/ILO.sh', 'fence/ILO/ilo_fence.tcl',
+                     'of-etc-init.d/ha-lizard', 'of-etc-init.d/ha-lizard-watchdog'):
+            self.assertIn('etc/ha-lizard.old/' + path, aside)
+        self.assertIn('me@example.com', self.read('/etc/ha-lizard/ha-lizard.conf'))
+        self.assertIn('10.0.0.7', self.read('/etc/ha-lizard/fence/ILO/ILO.hosts'))
+        self.on('service ha-lizard status -w')
+        self.assertIn('nothing has changed', self.install())
+
+    # -- killed
+
+    def test_killed_after_each_command(self):
+        self.kill_and_repeat('')
+
+    def test_killed_after_each_command_of_an_upgrade_from_bash(self):
+        self.name = 'b'
+        self.clean()
+        self.before = tree('b')
+        self.kill_and_repeat(OLD_TREE, STRIDE * 2)
+
+    def kill_and_repeat(self, prepare, stride=STRIDE):
+        base.write(lab.world.hosts[self.name].files.place('/root/killer'), KILLER)
+        run = 'cd /root/product && env BASH_ENV=/root/killer %s bash ./install.sh --yes </dev/null'
+        self.on(prepare)
+        self.on(run % 'KILL_COUNT=/root/count')
+        self.on('service ha-lizard stop -w')
+        count = int(self.read('/root/count'))
+        self.assertLess(100, count)
+        wanted = self.fingerprint()
+        deaths = 0
+        for number in range(1 + count % stride, count, stride):
+            self.clean()
+            self.on(prepare)
+            status, _ = lab.on(self.name, run % ('KILL_AT=%d' % number))
+            deaths += status == 137
+            self.on(run % '')
+            self.on('service ha-lizard status -w')
+            self.on('service ha-lizard stop -w')
+            self.assertEqual(wanted, self.fingerprint(), 'killed before command %d' % number)
+        self.assertLess(count // stride * 2 // 3, deaths)
+        self.on('rm -f /root/killer /root/count')
+
+    def fingerprint(self):
+        """All that is left, with the text of what is ours."""
+        text = self.on('cd / && find etc/ha-lizard etc/ha-lizard.old etc/init.d/*ha-lizard* etc/rc3.d '
+                       'usr/bin/*ha-cfg* usr/bin/.ha-cfg* etc/bash_completion.d/*ha-cfg* '
+                       '-path etc/ha-lizard/state/\\* -prune -o ! -name "*.pyc" -printf "%p %m %l\\n" '
+                       '2>/dev/null | sort; cd /etc/ha-lizard; '
+                       'cat ha_lizard.py ha-lizard.conf scripts/* fence/*/* /etc/init.d/ha-lizard* '
+                       '| cksum')
+        return text.splitlines()
+
+
+# Each is done again and again on a host whose watchdog must never bite.
+ARMED = r'''until awk -F'\t' '/^guardian=/ { exit $4 !~ /^[0-9]+$/ }' /etc/ha-lizard/state/watch 2>/dev/null
+do sleep 0.05; done'''
+DEEDS = {
+    'a': 'service ha-lizard stop -w && service ha-lizard start -w',
+    'b': 'service ha-lizard restart',
+    'c': 'echo "# $n" >>/root/product/ha_lizard.py; cd /root/product; ./install.sh --yes </dev/null',
+    'd': '/etc/ha-lizard/scripts/uninstall --yes --keep-pool; cd /root/product && '
+         './install.sh --yes </dev/null'}
+TIMES = 20
+
+
+@unittest.skipIf(WHY, WHY)
+class UnarmedTest(base.TestCase):
+    """R-3: first the others are told, then the watchdog is closed, and no host
+    is ever reset by a stop, a restart, an upgrade or a removal."""
+
+    def test_no_reset(self):
+        global lab
+        lab.close()
+        lab = hosts.Lab('pool a b c d', *['vm v%s on %s' % (name, name) for name in 'abcd'] + [
+            'set MONITOR_DELAY 1', 'set XAPI_COUNT 2', 'set XAPI_DELAY 2', 'set XE_TIMEOUT 4', 'ha on'])
+        for seat in lab.seats.values():
+            seat.services = False
+        lab.boot_all()
+        dogs = [hosts.Dog(lab, name, 6.0) for name in 'abcd']
+        for name, (status, output) in lab.on_all(
+                'mkdir /root/product && cd %s && cp -a ha_lizard.py ha-cfg install.sh uninstall.sh '
+                'init.d fence /root/product; cd /root/product; '
+                "sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' ha_lizard.py; "
+                './install.sh --yes </dev/null' % base.ROOT).items():
+            self.assertEqual(0, status, output)
+        running = dict([(name, lab.seats[name].begin(
+            'for n in $(seq %d); do %s; %s || exit 1; done >/root/deeds 2>&1' % (
+                TIMES, ARMED, DEEDS[name]))) for name in 'abcd'])
+
+        def over():
+            for dog in dogs:
+                dog.look()
+            return not [1 for each in running.values() if each.poll() is None]
+        ended = lab.until(over, 240)
+        for name, each in sorted(running.items()):
+            self.assertEqual(0, each.poll(), '%s: %s\n%s\n%s' % (
+                name, lab.text(name, '/root/deeds')[-800:],
+                lab.text(name, '/etc/ha-lizard/state/watch'),
+                lab.text(name, '/var/log/user.log')[-1500:]))
+        self.assertTrue(ended)
+        self.assertEqual([0] * 4, [dog.resets for dog in dogs])
+        for dog in dogs:
+            self.assertLessEqual(TIMES, dog.stood_down)
+            dog.close()
+        self.assertEqual([], lab.world.violations)
+
+
+if __name__ == '__main__':
+    unittest.main()
