@@ -1012,6 +1012,8 @@ class Host(Record):
     fields = {
         'uuid': '', 'name': '', 'address': '',
         'enabled': True,        # False: maintenance, booting, or declared dead
+        'maintenance': False,   # the administrator's mark, XenCenter's or ours
+        'marked': False,        # the mark that we declared it dead: it stays disabled
         'live': True,           # xapi's opinion, up to 600 s late: xe.md 9.2
         'answers': True,        # it gave a sign of life to the last probe
         'silent': False,        # none for XAPI_COUNT further probes
@@ -1056,6 +1058,7 @@ class Vm(Record):
         'appliance': '', 'order': 0, 'delay': 0, 'affinity': '',
         'memory': 0,            # bytes it needs to start
         'wait': 0,              # seconds until a start is tried again
+        'starting': '',         # uuid of the host on which we began to start it
         'error': '',            # why the last start failed
         'locked': False,        # ... because a host still holds a lock on its disks
         'srs': (),              # SRs that its disks are on
@@ -1313,7 +1316,7 @@ def take_over(settings, view, remark):
     if objection:
         return Plan('%s; not fencing it: %s' % (remark, objection),
                     warnings={'fence-' + master.uuid: objection},
-                    wait=wait_for_lease(view, master))
+                    wait=haste(settings, master))
     return Plan('%s: fencing it' % remark, actions)
 
 
@@ -1370,7 +1373,7 @@ def candidacy_objection(settings, view):
         return 'this host is not in the succession list'
     if not settings.promote_slave:
         return 'PROMOTE_SLAVE=0'
-    if not view.me.enabled:
+    if not view.me.enabled or view.me.maintenance:
         return 'this host is in maintenance'
     # I12: what was already old when the master fell silent proves nothing.
     if view.age - view.master.silence > max(60, 3 * settings.monitor_delay):
@@ -1387,12 +1390,17 @@ def turn_objection(settings, view):
             return '%s is taking over' % host
     for uuid in view.heirs[:list(view.heirs).index(view.me.uuid)]:
         host = view.host(uuid)
-        if not host or host is view.master or host.doing in ('suspended', 'maintenance'):
+        if not host or host is view.master or is_resting(host):
             continue
         if host.answers and view.master.silence < detection(settings) + TURN_TIME:
             return '%s is to take over before this host' % host
         if not host.answers and host.silence < second_look(settings):
             return '%s may still live and is to take over before this host' % host
+
+
+def is_resting(host):
+    """Is it nobody's heir, by its own word or by the administrator's?"""
+    return host.maintenance or host.doing in ('suspended', 'maintenance', 'unfit')
 
 
 def suspend(settings, view, why):
@@ -1438,7 +1446,7 @@ def decide_as_master(settings, view):
         actions.extend(more)
         if not more and not host.off:
             warnings['fence-' + host.uuid] = remark
-            wait = max(wait, wait_for_lease(view, host))
+            wait = max(wait, haste(settings, host))
     objection = quorum_objection(settings, view)
     if objection:
         return Plan('; '.join(remarks + ['not acting: ' + objection]), [], warnings)
@@ -1524,7 +1532,7 @@ def maintenance_objection(view, host):
     the disks that somebody who went down still locks."""
     if residents(view, host) or [vm for vm in view.vms if vm.locked]:
         return None
-    if not host.enabled:
+    if host.maintenance or not host.enabled:
         return 'it was in maintenance and runs no VM'
     # A10: absent since we took up work is not failed.
     if not host.seen:
@@ -1532,9 +1540,10 @@ def maintenance_objection(view, host):
 
 
 def residents(view, host):
-    """VMs that the database places on a host."""
+    """VMs that the database places on a host, or that it died over."""
     return [vm for vm in view.vms if vm.host == host.uuid
-            and vm.power in ('running', 'paused')]
+            and vm.power in ('running', 'paused')
+            or vm.busy and vm.starting == host.uuid]
 
 
 # -- fencing ------------------------------------------------------------------
@@ -1634,10 +1643,11 @@ def lease_proof(settings, host):
     return 'it promised to stop its VMs within %d s' % host.lease
 
 
-def wait_for_lease(view, host):
+def haste(settings, host):
     """Look again soon while only time is missing."""
-    return {True: 2, False: 0}[host.lease is not None
-                               and host.silence < host.lease + 120]
+    look = settings.xapi_count * settings.xapi_delay
+    end = max(second_look(settings) + look, (host.lease or 0) + GUARD + look)
+    return {True: 2, False: 0}[host.silence <= end]
 
 
 def provers(settings):
@@ -1713,6 +1723,8 @@ def clean_ups(settings, view):
             actions.extend([ResetPower(vm=vm, host=host) for vm in ghosts])
         elif not host.unlocked:
             actions.append(Unlock(host=host))
+        elif not host.declared and not host.marked:
+            actions.append(MarkDeclared(host=host))
         elif not host.declared:
             actions.append(DeclareDead(host=host))
         elif settings.fence_host_forget:
@@ -1738,6 +1750,10 @@ def chores(settings, view):
     if strays(view) and (view.recovered is None or view.recovered > RECALL):
         # R-8: an old master that is back, or a slave that missed the call.
         return untried(view, [RecoverSlaves()])
+    healed = [host for host in view.others() if host.marked and is_settled(host)]
+    if healed:
+        return untried(view, [Enable(host=host) for host in healed if not host.enabled]
+                       + [Unmark(host=host) for host in healed if host.enabled])
     heir = choose_heir(view)
     if heir != view.heir:
         return untried(view, [NameHeir(heir=heir, name=heir_name(view, heir))])
@@ -1755,12 +1771,19 @@ def chores(settings, view):
     return []
 
 
+def is_settled(host):
+    """Back for good, and at nobody's order away.  One that has booted enables
+    itself."""
+    return (host.answers and not host.off and host.back >= host.settling
+            and host.doing != 'starting' and not is_resting(host))
+
+
 def choose_heir(view):
     """The slave that takes over from this master, kept as long as it is fit: one
     missed probe is no reason to choose another and tell everybody."""
     fit = [host for host in sorted(view.others(), key=lambda host: host.name)
            if host.enabled and not host.off and not host.silent
-           and host.doing not in ('suspended', 'maintenance')]
+           and not is_resting(host)]
     if view.heir in [host.uuid for host in fit]:
         return view.heir
     return ([host.uuid for host in fit if host.answers] + ['none_available'])[0]
@@ -1909,6 +1932,8 @@ def host_objection(host, vm, free):
     """Why a VM cannot run on a host: for us, not for the database alone."""
     if host.off or not host.answers:
         return 'does not answer'
+    if host.maintenance:
+        return 'is in maintenance'
     if not host.enabled:
         return 'is disabled'
     if not host.live:
@@ -2157,6 +2182,7 @@ class ResetPower(XeAction):
 
     def done(self, site, result):
         if result:
+            del site.notes['starting.' + self.vm.uuid]
             return site.facts.place(self.vm.uuid, 'halted', '')
         site.doubt(self.host, result)
         return why_failed(result)
@@ -2182,6 +2208,44 @@ class Unlock(Action):
             for uuid in site.notes.about('start'):
                 site.forget_back_off('start', uuid)
         return why_failed(result)
+
+
+class MarkDeclared(XeAction):
+    """Before it is declared dead: whoever is master later must know that nobody
+    wanted that host to be disabled."""
+    fields = {'host': None}
+    function = 'get_vms_on_host'
+
+    def __str__(self):
+        return 'note that %s was taken for dead' % self.host
+
+    def xe(self, site):
+        return ('host-param-set', 'uuid=' + self.host.uuid,
+                'other-config:%s=true' % DECLARED_MARK)
+
+
+class Enable(XeAction):
+    """A host that was declared dead and never rebooted stays disabled: xe.md 7.5."""
+    fields = {'host': None}
+    function = 'check_slave_status'
+
+    def __str__(self):
+        return 'enable %s again' % self.host
+
+    def xe(self, site):
+        return 'host-enable', 'uuid=' + self.host.uuid
+
+
+class Unmark(XeAction):
+    fields = {'host': None}
+    function = 'check_slave_status'
+
+    def __str__(self):
+        return 'note that %s is alive' % self.host
+
+    def xe(self, site):
+        return ('host-param-remove', 'uuid=' + self.host.uuid,
+                'param-name=other-config', 'param-key=' + DECLARED_MARK)
 
 
 class DeclareDead(XeAction):
@@ -2237,12 +2301,16 @@ class StartVm(XeAction):
         return 'start ' + self.vm.uuid
 
     def xe(self, site):
+        site.notes['starting.' + self.vm.uuid] = self.host.uuid
         return 'vm-start', 'uuid=' + self.vm.uuid, 'on=' + self.host.uuid
 
     def seconds(self, site):
         return START_LIMIT + 2 * self.vm.delay
 
     def done(self, site, result):
+        if result.status != TIMED_OUT:
+            # In time or not, xapi has ended it; else it may go on for ever.
+            del site.notes['starting.' + self.vm.uuid]
         if result or kind_of(result) == 'running':
             site.forget_back_off('start', self.vm.uuid)
             site.facts.place(self.vm.uuid, 'running', self.host.uuid)
@@ -2471,6 +2539,11 @@ class Dom0(object):
         while jobs:
             self.ended(jobs, 60)
             jobs = [job for job in jobs if job.result is None]
+
+    def abandon(self, job):
+        """Kill a child whose end nobody waits for any more."""
+        if job.result is None:
+            job.kill(TIMED_OUT)
 
     def environment(self, more=None):
         """The environment of a child, made from nothing."""
@@ -3837,7 +3910,9 @@ SETTLE_LIMIT = 20       # doubtful records that are asked for alone in a round
 
 POOL_FIELDS = ('uuid', 'master', 'other-config', 'ha-enabled')
 HOST_FIELDS = ('uuid', 'name-label', 'enabled', 'address', 'memory-overhead',
-               'memory-total', 'host-metrics-live')
+               'memory-total', 'host-metrics-live', 'other-config')
+DECLARED_MARK = 'HA_DECLARED_DEAD'      # host other-config: we disabled it
+MAINTENANCE_MARKS = ('MAINTENANCE_MODE', 'HA_MAINTENANCE')     # XenCenter's, ours
 VM_FIELDS = ('uuid', 'name-label', 'is-a-template', 'is-a-snapshot', 'is-control-domain',
              'power-state', 'memory-overhead', 'memory-dynamic-min', 'current-operations',
              'resident-on', 'affinity', 'other-config', 'appliance', 'start-delay', 'order')
@@ -3985,6 +4060,7 @@ class Facts(object):
         vm = self.vms.get(vm_uuid)
         if vm:
             vm['power-state'], vm['resident-on'] = power, host_uuid
+            vm['current-operations'] = ''
 
 
 class Pool(object):
@@ -4124,7 +4200,7 @@ def field_key(settings):
 
 PICTURE = STATE + 'pool'
 HOST_ROW = ('name-label', 'address', 'enabled', 'host-metrics-live',
-            'memory-total', 'memory-overhead')
+            'memory-total', 'memory-overhead', 'maintenance', 'marked')
 VM_ROW = ('name-label', 'power-state', 'resident-on', 'current-operations',
           'is-control-domain', 'memory-dynamic-min', 'memory-overhead', 'affinity',
           'appliance', 'start-delay', 'order', 'field', 'stamp')
@@ -4219,15 +4295,23 @@ def parse_picture(pairs, boot):
 # nothing, one that hangs, one that says "already off" prove nothing.  A wrong
 # restart destroys a disk, so whatever is not understood means "unknown".
 
-FENCE_TIMEOUT = 60.0        # for each method: its commands, its reads, its waits
+FENCE_TIMEOUT = 60.0        # for each method: its commands, its reads, its waits;
+                            # timeout= on a device's line asks for another
+SLOW_ANSWER = 8.0           # an answer that takes so long is worth a word
 READ_SPACING = 3.0          # from one "off" to the question that confirms it
 PAUSE = READ_SPACING + 0.1  # the clock is that coarse, and sums of floats coarser
+BUSY_PAUSE = 8.0            # from a refused command to the next
 SSH_TIMEOUT = 30            # an old iLO needs 5 to 20 s for the key exchange alone
 IPMI_OFF_TIMEOUT = 30       # ipmitool itself was seen to wait for 60 s
 IPMI_STATE_TIMEOUT = 10
 STATUS_TIMEOUT = 20         # of a custom agent, which has to log in as well
 LOGIN_REFUSED_WITHIN = 1.0  # ipmitool has one text for a wrong password, which
                             # fails at once, and for silence, which takes 6 s
+
+CURL_TIMEOUT = 20
+MENU_TIMEOUT = 50           # of a dialog with an iRMC's menu: three screens
+GUARD_PERIOD = 3600.0       # each device is asked once an hour while all is well
+WRONG_MACHINE_WITHIN = 60.0     # R-9: who falls silent so soon after our "off"
 
 NO_PROOF = 'POOL proves nothing: there is no device behind it'
 KNOWN_HOSTS = '/etc/ha-lizard/state/known_hosts.%s.%s'      # of a method, a device
@@ -4249,30 +4333,47 @@ class Verdict(Record):
 class Answer(Record):
     """What a device made of a command.  `taken`: it said that it would do it.
     `reached`: the command may have come through.  `final`: asking again is
-    useless, or locks the account.  `state`: 'on' or 'off' if it said so."""
-    fields = {'taken': False, 'reached': True, 'final': False,
+    useless, or locks the account.  `silent`: there was no answer at all.
+    `state`: 'on' or 'off' if it said so."""
+    fields = {'taken': False, 'reached': True, 'final': False, 'silent': False,
               'state': 'unknown', 'why': ''}
 
 
 # -- what the rest of the program calls ----
 
-def prove_off(dom0, settings, host, keep_going=None):
+def prove_off(dom0, settings, host, keep_going=None, still_alive=None, barred=None):
     """Switch the host off with the methods of FENCE_METHOD, in their order,
     until one proves it.  keep_going() returns a reason to stop, or None; it
-    is not asked any more once a command may have reached a device."""
+    is not asked any more once a command may have reached a device.
+    still_alive() returns a sign of life of a host that reads off, or None.
+    `barred`: {method: why its device is not believed}."""
     why = action_objection(settings)
     if why is not None:
         return Verdict(why=why)
     tried, attempt = [], None
     for method in settings.fence_method:
+        if method in (barred or {}):
+            tried.append(Verdict(why='%s: %s' % (method, barred[method]), method=method))
+            continue
         agent = agent_for(dom0, settings, method, host)
         attempt = Attempt(agent, keep_going, attempt and attempt.commanded)
-        tried.append(attempt.verdict())
+        tried.append(doubted(attempt.verdict(), still_alive))
         if attempt.stopped:
             return Verdict(why=attempt.stopped, method=method)
         if tried[-1].result == 'off':
             break
     return sum_up(tried)
+
+
+def doubted(verdict, still_alive):
+    """The verdict; what is off gives no sign of life, whatever the device says."""
+    if verdict.result != 'off' or still_alive is None:
+        return verdict
+    why = still_alive()
+    if why is None:
+        return verdict
+    return Verdict(method=verdict.method, why='%s, but %s: wrong machine, or a device '
+                   'that lies' % (verdict.why, why))
 
 
 def action_objection(settings):
@@ -4323,6 +4424,16 @@ def power_on(dom0, settings, host):
     return '; '.join(reasons) or 'FENCE_METHOD names no method'
 
 
+def fence_seconds(dom0, settings, host):
+    """The longest that prove_off() can take."""
+    budgets = [FENCE_TIMEOUT]
+    for method in settings.fence_method:
+        agent = agent_for(dom0, settings, method, host)
+        agent.objection()                   # it reads what its line says
+        budgets.append(agent.budget())
+    return sum(budgets[1:] or budgets)
+
+
 def can_prove(settings, method, dom0):
     """Is there a way for this method to prove that a host is off?"""
     agent = agent_for(dom0, settings, method, None)
@@ -4336,7 +4447,175 @@ def method_objection(dom0, settings, method, host):
 
 def agent_for(dom0, settings, method, host):
     """A built-in name always means the built-in, whatever lies in its folder."""
-    return FENCE_METHODS.get(method, CustomAgent)(dom0, settings, method, host)
+    return agent_class(method)(dom0, settings, method, host)
+
+
+def agent_class(method):
+    if CLUSTER_AGENT.match(method):
+        return ClusterAgent
+    return FENCE_METHODS.get(method, CustomAgent)
+
+
+# -- while all is well: is each device the right one, and can we log in? ----
+
+def devices_say(dom0, settings, host):
+    """[(method, state, why)] of every device of a host, asked once each."""
+    said = []
+    for method in settings.fence_method:
+        agent = agent_for(dom0, settings, method, host)
+        if agent.switchless or agent.blind:
+            continue
+        answer = Answer(why=agent.objection() or '')
+        if not answer.why:
+            answer = agent.state()
+        said.append((method, answer.state, answer.why))
+    return said
+
+
+def judge_devices(name, lives, said, barred):
+    """({method: why it is barred}, {method: why it could not be asked}) from
+    what devices_say() of the host `name`; `barred`: what holds until now."""
+    barred, deaf = dict(barred), {}
+    for method, state, why in said:
+        # safety: the worst of all errors.  "Off" of a host that lives is the
+        # power of another machine, and fencing through it would kill that one.
+        if state == 'off' and lives:
+            barred[method] = ('its device reads off while %s lives: it is that of '
+                              'another machine' % name)
+        elif state == 'on' and lives:
+            barred.pop(method, None)        # it agrees again
+        elif state == 'unknown':
+            deaf[method] = why              # no news: what was barred stays so
+    return barred, deaf
+
+
+def guard_turn(now, period, own, others):
+    """The uuid of the host whose devices this host asks now, or None: one at
+    a time, each once in a period, all members at different moments.  `others`:
+    {uuid: when it was last asked, None for never}; `own`: our uuid."""
+    for uuid in sorted(others, key=lambda each: (others[each] or 0, each)):
+        asked, shift = others[uuid], checksum(own + uuid) % int(period)
+        if asked is None and now % period >= shift:
+            return uuid
+        if asked is not None and now - asked >= period:
+            return uuid
+    return None
+
+
+def guarded_hosts(role, own, master, live):
+    """Whose devices a host looks after: a master everybody's, a slave that of
+    the master, which it has to fence when it is lost."""
+    if role == 'master':
+        return sorted([uuid for uuid in live if uuid != own])
+    return sorted([uuid for uuid in live if uuid == master and uuid != own])
+
+
+def wrong_machine(name, off_at, life, last_heard, same_boot=None):
+    """R-9: a sentence if it was another machine that our "off" switched off.
+
+    off_at: when the power of `name` was commanded and when it read off, a pair;
+    life: its first sign of life since; last_heard: {name: last sign of life}
+    of the other members that are silent now; same_boot: whether its boot id is
+    the one that it had, None if that is not known.
+    """
+    commanded, read_off = off_at
+    # What was on its way when the power went is no sign of life; later it may
+    # have booted.
+    early = read_off + PROBE_TIMEOUT < life <= read_off + WRONG_MACHINE_WITHIN
+    if same_boot is False or life <= read_off + PROBE_TIMEOUT or not (early or same_boot):
+        return None
+    victims = sorted([each for each in last_heard if commanded - PROBE_TIMEOUT
+                      <= last_heard[each] <= read_off + WRONG_MACHINE_WITHIN])
+    if victims:
+        return ('wrong machine: %s was read off and lives, and %s fell silent: its '
+                'device switches that one' % (name, ', '.join(victims)))
+    return '%s was read off and lives: its device is that of another machine' % name
+
+
+def identity_objections(dom0, settings, host):
+    """[sentence] where a device of this very host says that it is part of
+    another machine than the one that dmidecode sees."""
+    own = {'uuid': dmi(dom0, 'system-uuid'), 'serial': dmi(dom0, 'system-serial-number')}
+    found = []
+    for method in settings.fence_method:
+        agent = agent_for(dom0, settings, method, host)
+        if agent.switchless or agent.blind or agent.objection():
+            continue
+        told = agent.identity()
+        for kind in sorted(told):
+            if is_same_machine(kind, told[kind], own[kind]) is False:
+                found.append('%s: the device says that it is in the machine with %s %s, '
+                             'this one has %s' % (method, kind, told[kind], own[kind]))
+    return found
+
+
+def dmi(dom0, word):
+    result = dom0.run(['dmidecode', '-s', word], 10)
+    lines = [line.strip() for line in result.output.split('\n')
+             if line.strip() and not line.startswith('#')]
+    if result and len(lines) == 1:
+        return lines[0]
+    return ''
+
+
+def is_same_machine(kind, told, own):
+    """True, False, or None: nobody can say.  The bytes of a uuid come in one
+    of three orders."""
+    told, own = plain(told), plain(own)
+    if kind == 'serial':
+        if len(told) < 4 or len(own) < 4 or ' ' in told + own:
+            return None
+        return told == own
+    if not is_told(told) or not is_told(own):
+        return None
+    return told in (own, byte_order(own, (4, 2, 2)), byte_order(own, (16,)))
+
+
+def plain(text):
+    return text.strip().lower().replace('-', '')
+
+
+def is_told(uuid):
+    """Is it a uuid, and not what is filled in where there is none?"""
+    return re.match('[0-9a-f]{32}\\Z', uuid) is not None and len(set(uuid)) > 4
+
+
+def byte_order(uuid, lengths):
+    """The uuid with the bytes of its first fields the other way round."""
+    pairs = [uuid[place:place + 2] for place in range(0, len(uuid), 2)]
+    turned, start = [], 0
+    for length in lengths:
+        turned += reversed(pairs[start:start + length])
+        start += length
+    return ''.join(turned + pairs[start:])
+
+
+def hosts_problems(dom0, settings, hosts):
+    """[sentence]: what is wrong with the hosts files for these members, for
+    `ha-cfg check`.  None of it can make us fence the wrong host."""
+    found = []
+    for method in settings.fence_method:
+        found += ['%s: %s' % (method, why) for why in
+                  file_problems(dom0, settings, method, hosts)]
+    return found
+
+
+def file_problems(dom0, settings, method, hosts):
+    agents = [agent_for(dom0, settings, method, host) for host in hosts]
+    text = agents and dom0.read(agents[0].file('hosts'))
+    found = []
+    if text and not isinstance(agents[0], CustomAgent) and not agents[0].switchless:
+        devices, problems = parse_hosts(text, method, [host.uuid for host in hosts])
+        found = ['%s.hosts %s' % (method, problem) for problem in problems]
+        found += ['%s.hosts line %d has the address of member %s' % (
+            method, device.line, host.name) for device in devices for host in hosts
+            if method != 'XVM' and numeric(device.address) == (numeric(host.address) or '')]
+    for agent in agents:
+        why = agent.objection()
+        # what is said of a line already is not said again
+        if why and not [each for each in found if why.endswith(each.split(' ', 1)[1])]:
+            found.append(why)
+    return [why for place, why in enumerate(found) if why not in found[:place]]
 
 
 # -- the protocol ----
@@ -4347,7 +4626,7 @@ class Attempt(object):
     def __init__(self, agent, keep_going, commanded):
         self.agent, self.dom0 = agent, agent.dom0
         self.keep_going, self.commanded = keep_going, bool(commanded)
-        self.half_time = agent.deadline - FENCE_TIMEOUT / 2
+        self.half_time = agent.deadline
         self.sent = None                    # when a command last may have got there
         self.taken, self.resent, self.was_on = False, False, False
         self.stopped = None                 # why it was given up before any harm
@@ -4361,6 +4640,8 @@ class Attempt(object):
             return self.failed(why)
         if self.agent.switchless:
             return self.ruled('unproved', NO_PROOF)
+        self.half_time = self.dom0.now() + self.agent.budget() / 2.0
+        self.agent.deadline = self.dom0.now() + self.agent.budget()
         if self.is_stopped():
             return self.failed(self.stopped)
         verdict = self.command()
@@ -4404,6 +4685,8 @@ class Attempt(object):
         if self.taken and self.agent.blind:
             return self.ruled('unproved', '%s says that it is done, and cannot show it'
                               % self.agent.name)
+        if answer.state == 'off' and self.agent.must_obey and not self.taken:
+            answer = Answer(why='it reads off, but has not done what it was told')
         if answer.state == 'off':
             return self.read_off(asked)
         if not self.agent.blind:            # else its command has said more
@@ -4420,8 +4703,9 @@ class Attempt(object):
     def pause(self):
         # nothing is asked that could not be answered in time
         if self.dom0.now() + PAUSE >= self.agent.deadline:
-            return self.failed('%s is not proved off after %d s: %s' % (
-                self.agent.host.name, FENCE_TIMEOUT, self.last))
+            return self.failed('%s is not proved off after %d s: %s%s' % (
+                self.agent.host.name, self.agent.budget(), self.last,
+                self.agent.slowness()))
         self.agent.nap(PAUSE)
         if self.agent.blind and self.resent:
             return self.failed(self.last)
@@ -4429,14 +4713,19 @@ class Attempt(object):
             return self.failed(self.stopped)
 
     def command_again(self):
-        """At once if no command came through; else once, at half time: devices
-        forget commands while a host boots."""
-        if self.sent is None:
+        """At once if no command came through; soon if it was refused, as busy
+        devices do; else once, at half time: devices forget commands while a
+        host boots."""
+        if self.sent is None or self.is_refused():
             return self.command()
         if (self.off_since is None and not self.resent
                 and self.dom0.now() >= self.half_time):
             self.resent = True
             return self.command()
+
+    def is_refused(self):
+        return (not self.taken and self.was_on and self.off_since is None
+                and not self.agent.blind and self.dom0.now() - self.sent >= BUSY_PAUSE)
 
     def failed(self, why):
         return self.ruled('failed', why)
@@ -4459,35 +4748,43 @@ class Device(Record):
         return 'no host'
 
 
-def parse_hosts(text):
+def parse_hosts(text, method='', members=None):
     """([Device], [sentence]).  A line that is not exactly right is left out
-    and named: of all mistakes the wrong host fenced is the worst."""
+    and named: of all mistakes the wrong host fenced is the worst.  `members`:
+    the uuids that may be in it, if that is known."""
     devices, problems, number = [], [], 0
     for line in text.split('\n'):
         number += 1
         if line.strip() and not line.lstrip().startswith('#'):
-            devices.append(device_on(line, number))
+            devices.append(device_on(line, number, method))
     for device in devices:
-        device.problem = device.problem or double_objection(device, devices)
+        device.problem = (device.problem or double_objection(device, devices)
+                          or stranger_objection(device, members))
         if device.problem:
             problems.append('line %d: %s: %s' % (
                 device.line, device.host(), device.problem))
     return [device for device in devices if not device.problem], problems
 
 
-def device_on(line, number):
+def stranger_objection(device, members):
+    """A uuid of nobody is a typing error, or a host that was replaced."""
+    if members is not None and device.uuid not in members:
+        return 'this is no host of the pool'
+
+
+def device_on(line, number, method=''):
     """What a line means; of one with a problem, what it seems to mean: it may
     still contradict another one."""
     uuid, rest = (line.split(':', 1) + [''])[:2]
     words = rest.split() or ['']
     device = Device(uuid=uuid.strip().lower(), address=words[0], line=number,
-                    problem=line_objection(line))
+                    problem=line_objection(line, method))
     if not device.problem:
         device.options = dict([word.split('=', 1) for word in words[1:]])
     return device
 
 
-def line_objection(line):
+def line_objection(line, method=''):
     """Why a line cannot be used, or None.  It may hold a password by mistake,
     so nothing after the uuid is ever quoted."""
     if '\r' in line:
@@ -4501,20 +4798,31 @@ def line_objection(line):
     if not is_address(words[0]):
         return 'what follows the first colon is no address'
     for word in words[1:]:
-        why = option_objection(word)
+        why = option_objection(word, method)
         if why:
             return why
 
 
-def option_objection(word):
+def option_objection(word, method=''):
     name, value = (word.split('=', 1) + [''])[:2]
     if name in ('password', 'passwd'):
         return ('a password in a file that anyone may read; it belongs into '
-                'FENCE_PASSWD in /etc/ha-lizard/ha-lizard.conf')
-    if name not in DEVICE_OPTIONS:
-        return 'after the address only %s= may follow' % '= '.join(
-            sorted(DEVICE_OPTIONS))
-    if not DEVICE_OPTIONS[name](value):
+                'FENCE_PASSWD in /etc/ha-lizard/ha-lizard.conf, or into %s.secrets '
+                'beside this file' % (method or 'METHOD'))
+    allowed = dict(DEVICE_OPTIONS, **OPTIONS_OF.get(method, {}))
+    if CLUSTER_AGENT.match(method) and name not in allowed:
+        return cluster_option_objection(name, value)
+    if name not in allowed:
+        return 'after the address only %s= may follow' % '= '.join(sorted(allowed))
+    if not allowed[name](value):
+        return 'the value of %s= is not usable' % name
+
+
+def cluster_option_objection(name, value):
+    """What an agent of ClusterLabs must not be told by a hosts file."""
+    if name.replace('-', '_') in CLUSTER_TABOO or not CLUSTER_OPTION.match(name):
+        return '%s= is not for a hosts file' % printable(name, 40)
+    if not re.match(r'[^\s"\\]+\Z', value):
         return 'the value of %s= is not usable' % name
 
 
@@ -4530,8 +4838,28 @@ def is_user(text):
     return re.match(r'[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\Z', text) is not None
 
 
+def is_budget(text):
+    return is_number(text) and 10 <= int(text) <= 120
+
+
+def is_system(text):
+    return re.match(r'/redfish/v1/[A-Za-z0-9_./:-]+\Z', text) is not None
+
+
+def one_of(*words):
+    return lambda text: text in words
+
+
 #: what may follow the address in a hosts file, and what its value must be
-DEVICE_OPTIONS = {'user': is_user, 'port': is_port, 'cipher': is_number}
+DEVICE_OPTIONS = {'user': is_user, 'port': is_port, 'timeout': is_budget}
+OPTIONS_OF = {
+    'ILO': {'over': one_of('ssh', 'telnet')},
+    'IRMC': {'over': one_of('ipmi', 'ssh'), 'cipher': is_number},
+    'IPMI': {'cipher': is_number},
+    'REDFISH': {'system': is_system},
+}
+#: with the same address, these tell two devices apart
+TELL_APART = ('port', 'plug', 'system')
 
 
 def is_address(text):
@@ -4563,11 +4891,38 @@ def double_objection(device, devices):
 
 
 def one_device(one, other):
-    """The same address is another device only behind another port."""
+    """The same address is another device only behind another port, or with
+    another outlet or system of it named on both lines."""
     addresses = [numeric(each.address) or each.address.lower() for each in (one, other)]
-    ports = [each.options.get('port', '') for each in (one, other)]
-    return addresses[0] == addresses[1] and (
-        '' in ports or int(ports[0]) == int(ports[1]))
+    if addresses[0] != addresses[1]:
+        return False
+    for name in TELL_APART:
+        values = [each.options.get(name, '').lstrip('0') for each in (one, other)]
+        if '' not in values and values[0] != values[1]:
+            return False
+    return True
+
+
+# -- passwords of single devices ----
+
+def parse_secrets(text):
+    """({uuid: password}, [sentence]) of a file of `uuid:password` lines.  All
+    that follows the first colon is the password; none of it is ever quoted."""
+    found, doubles, problems, number = {}, [], [], 0
+    for line in text.split('\n'):
+        number += 1
+        if not line.strip() or line.lstrip().startswith('#'):
+            continue
+        uuid, password = (line.split(':', 1) + [''])[:2]
+        uuid = uuid.lower()
+        if not HOST_UUID.match(uuid) or not password or '\r' in line:
+            problems.append('line %d: it is not `uuid:password`' % number)
+        elif uuid in found:
+            problems.append('line %d: %s has two passwords' % (number, uuid))
+            doubles.append(uuid)
+        else:
+            found[uuid] = password
+    return dict([(uuid, found[uuid]) for uuid in found if uuid not in doubles]), problems
 
 
 # -- agents ----
@@ -4579,10 +4934,24 @@ class Agent(object):
     switchless = False          # there is no device at all
     blind = False               # it cannot tell whether the power is off
     trusted = False             # its word is taken for a proof
+    needs_password = True
+    must_obey = False           # no "off" counts unless it took our command
+    device = None               # what its hosts file says of the host
+    slowest = 0.0               # seconds that its slowest answer took
 
     def __init__(self, dom0, settings, name, host):
         self.dom0, self.settings, self.name, self.host = dom0, settings, name, host
+        self.password = settings.fence_passwd
         self.deadline = dom0.now() + FENCE_TIMEOUT
+
+    def option(self, name, default=''):
+        return self.device.options.get(name) or default
+
+    def budget(self):
+        """Seconds for all that an attempt with this device may take."""
+        if self.device is None:
+            return FENCE_TIMEOUT
+        return float(self.option('timeout', FENCE_TIMEOUT))
 
     def file(self, suffix):
         return '%s/%s/%s.%s' % (
@@ -4592,13 +4961,28 @@ class Agent(object):
         """Why it cannot be tried on this host, or None."""
         if not HOST_UUID.match(self.host.uuid.lower()):
             return '%s has no usable uuid' % self.host.name
-        if not self.settings.fence_passwd:
-            return 'FENCE_PASSWD is empty'
+        why = self.find_password()
+        if why or self.needs_password and not self.password:
+            return why or 'FENCE_PASSWD is empty'
         text = self.dom0.read(self.file('hosts'))
         if text is None:
             return 'there is no %s' % self.file('hosts')
-        self.device, why = find_device(text, self.host, self.name + '.hosts')
+        self.device, why = find_device(text, self.host, self.name)
         return why or self.device_objection()
+
+    def find_password(self):
+        """Take the password of this device, if it has its own: None, or why
+        its file cannot be used."""
+        text = self.dom0.read(self.file('secrets'))
+        if text is None:
+            return None
+        mode = self.run(['stat', '-L', '-c', '%a', real_path(self.file('secrets'))], 5)
+        if mode and not re.match(r'\d*00$', mode.output.strip()):
+            return 'others may read %s: chmod 600' % self.file('secrets')
+        found, problems = parse_secrets(text)
+        for problem in problems:
+            return '%s.secrets %s' % (self.name, problem)
+        self.password = found.get(self.host.uuid.lower(), self.password)
 
     def device_objection(self):
         own = numeric(self.host.address)
@@ -4607,16 +4991,30 @@ class Agent(object):
                     'device' % (self.name, self.device.line, self.host.name))
 
     def user(self):
-        return (self.device.options.get('user') or self.settings.fence_user
-                or self.default_user)
+        return self.option('user') or self.settings.fence_user or self.default_user
 
-    def run(self, argv, timeout, env=None, password=None):
+    def run(self, argv, timeout, env=None, password=None, feed=''):
         """Run a client of the device; the attempt's end is its end as well."""
-        timeout = min(timeout, self.deadline - self.dom0.now())
+        started = self.dom0.now()
+        timeout = min(timeout, self.deadline - started)
         if timeout <= 0:
             return Result(argv, TIMED_OUT)
         self.dom0.promise(timeout + 10)
-        return self.dom0.run(argv, timeout, env=env, password=password)
+        result = self.dom0.run(argv, timeout, feed=feed, env=env, password=password)
+        self.slowest = max(self.slowest, self.dom0.now() - started)
+        return result
+
+    def slowness(self):
+        """What the operator can do for a device that is only slow."""
+        if self.slowest < SLOW_ANSWER or self.budget() >= 120:
+            return ''
+        return ' (it takes up to %d s to answer; timeout=120 on its line gives it more)' % (
+            self.slowest)
+
+    def identity(self):
+        """{'uuid' or 'serial': text}: which machine the device is part of, as
+        far as it tells."""
+        return {}
 
     def nap(self, seconds):
         self.dom0.promise(seconds + 10)
@@ -4624,8 +5022,9 @@ class Agent(object):
 
     def quoted(self, text):
         """A device's words on one line, without our password in them."""
-        if self.settings.fence_passwd:
-            text = text.replace(self.settings.fence_passwd, '***')
+        for secret in (self.password, self.settings.fence_passwd):
+            if secret:
+                text = text.replace(secret, '***')
         return printable(' '.join(text.split()), 200)
 
     def said(self, result):
@@ -4633,7 +5032,7 @@ class Agent(object):
 
     def not_run(self, result):
         """The Answer when the client itself did not work, or None."""
-        program = os.path.basename(result.argv[0])
+        program = program_of(result.argv)
         if result.status == NOT_FOUND:
             return Answer(reached=False, final=True, why='%s: no such command: %s' % (
                 program, self.said(result)))
@@ -4641,16 +5040,22 @@ class Agent(object):
             return Answer(why='no answer; %s was killed' % program)
 
 
-def find_device(text, host, file):
+def find_device(text, host, method):
     """(Device, None) or (None, why)."""
-    devices, problems = parse_hosts(text)
+    devices, problems = parse_hosts(text, method)
     for device in devices:
         if device.uuid == host.uuid.lower():
             return device, None
-    why = '%s has no usable line for %s (%s)' % (file, host.name, host.uuid)
+    why = '%s.hosts has no usable line for %s (%s)' % (method, host.name, host.uuid)
     for problem in [each for each in problems if host.uuid.lower() in each] or problems:
         return None, '%s; %s' % (why, problem)
     return None, why
+
+
+def program_of(argv):
+    if argv[2:3] == ['talk']:
+        return 'the dialog'
+    return os.path.basename(argv[0])
 
 
 def real_path(path):
@@ -4679,6 +5084,7 @@ class PoolAgent(Agent):
 SSH_FAILURES = (
     ('permission denied', 'it refused the user or the password', True),
     ('too many authentication', 'it refused the user or the password', True),
+    ('too many sessions', 'all its sessions are taken', False),
     ('no matching', 'no algorithm in common', True),
     ('bad configuration option', 'this ssh is too old', True),
     ('bad ssh2', 'this ssh is too old', True),
@@ -4688,6 +5094,9 @@ SSH_FAILURES = (
     ('connection timed out', 'it cannot be reached', False),
     ('could not resolve', 'it cannot be reached', False),
 )
+
+SESSION_BROKE = re.compile('read from remote host|client_loop|packet_write',
+                           re.IGNORECASE)
 
 KEY_CHANGED = re.compile('identification has changed|host key verification failed',
                          re.IGNORECASE)
@@ -4717,10 +5126,9 @@ class SshAgent(Agent):
         return result
 
     def log_in(self, command):
-        return self.run(self.argv(command), SSH_TIMEOUT,
-                        password=self.settings.fence_passwd)
+        return self.run(self.argv(command), SSH_TIMEOUT, password=self.password)
 
-    def argv(self, command):
+    def argv(self, *command):
         """Only what every ssh from 4.3 to 9.x understands.  The device has its
         own file of known hosts.  `no` adds a new key (accept-new is younger
         than these clients) and yet never types a password after a changed one.
@@ -4733,8 +5141,11 @@ class SshAgent(Agent):
         argv = ['ssh', '-F', '/dev/null']
         for option in options + list(self.old_algorithms):
             argv += ['-o', option]
-        return argv + ['-p', self.device.options.get('port', '22'),
-                       '-l', self.user(), self.address(), command]
+        return argv + ['-p', self.ssh_port(), '-l', self.user(),
+                       self.address()] + list(command)
+
+    def ssh_port(self):
+        return self.option('port', '22')
 
     def known_hosts(self):
         return KNOWN_HOSTS % (self.name, self.host.uuid.lower())
@@ -4765,14 +5176,34 @@ class SshAgent(Agent):
                           why='its host key is not the one it had; if that is right, '
                           'remove %s' % self.known_hosts())
         for fragment, why, final in SSH_FAILURES:
-            if fragment in said.lower():
-                return Answer(reached=False, final=final,
-                              why='%s (ssh says: %s)' % (why, said))
-        return Answer(why='ssh failed: %s' % said)
+            # safety: what broke half-way may have brought the command there
+            if fragment in said.lower() and not SESSION_BROKE.search(said):
+                return Answer(reached=False, final=final, silent=not final,
+                              why='%s (%s says: %s)' % (why, self.client(), said))
+        return Answer(why='%s failed: %s' % (self.client(), said))
+
+    def client(self):
+        return 'ssh'
 
 
 class IloAgent(SshAgent):
-    """HP iLO 2 to 7: the SMASH CLP, one command in one session."""
+    """HP iLO: the SMASH CLP, one command in one session.  Over ssh; an iLO 1 or
+    2 may speak telnet, which is not encrypted: only if its line says so."""
+
+    def log_in(self, command):
+        if self.option('over') != 'telnet':
+            return SshAgent.log_in(self, command)
+        port = self.option('port', '23')
+        return self.run(talk_argv(self.address()), SSH_TIMEOUT, feed=to_script(
+            clp_dialog(self.address(), port, self.user(), self.password, command)))
+
+    def client(self):
+        return self.option('over', 'ssh')
+
+    def identity(self):
+        """`show /system1` has the serial number as `number`."""
+        found = clp_value(self.ssh('show /system1').output, CLP_NUMBER)
+        return {'serial': found}
 
     def power_off(self):
         # `power off` without `hard` is a press that the host may ignore
@@ -4811,7 +5242,9 @@ class IloAgent(SshAgent):
                                      if not CLP_NOISE.match(line)]))
 
 
-CLP_NOISE = re.compile(r'status(_tag)?=|\w{3} \w{3} +\d+ [\d:]{8} \d{4}$')
+CLP_PROMPT = r'(</[^>\n]*>hpe?iLO-> ?|/\./-> ?)$'
+CLP_NOISE = re.compile(r'status(_tag)?=|\w{3} \w{3} +\d+ [\d:]{8} \d{4}$|</.*-> ?')
+CLP_NUMBER = re.compile(r'number=(\S+)$', re.IGNORECASE)
 CLP_POWER = re.compile(r'power: server power is currently: (on|off)$', re.IGNORECASE)
 CLP_ENABLED = re.compile(r'enabledstate=(\S*)$', re.IGNORECASE)
 
@@ -4857,6 +5290,268 @@ def clp_enabled(text):
     return words.get(clp_value(text, CLP_ENABLED), 'unknown')
 
 
+# -- dialogs: telnet and menus, in a process of their own ----
+#
+# ha_lizard.py talk ADDRESS plays the script on its stdin, a step per line, and
+# prints what the device said; 255 and its words when a step fails, as ssh does.
+# A process of its own can be killed at any time, and the script, which holds
+# the password, is in nobody's `ps`.
+
+ESCAPES = re.compile('\x1b\\[[0-9;?]*[A-Za-z]')
+TELNET_LOGIN = r'(?i)(log ?in( name)?|user ?name) ?: *$'
+MENU = r'(?i)enter selection[^\n]*: *$'
+
+
+def talk_argv(address):
+    return [sys.executable or 'python', OWN_PATH, 'talk', address]
+
+
+def to_script(steps):
+    return ''.join([pack(step) + '\n' for step in steps])
+
+
+def clp_dialog(address, port, user, password, command):
+    """The steps of one command over telnet.  The answer begins after the echo
+    of this very command: what is read before is the answer to an older one."""
+    return [
+        ('telnet', address, port), ('wait', TELNET_LOGIN, '30'), ('type', user + '\r'),
+        ('wait', r'(?i)pass(word| phrase) ?: *$', '15'), ('type', password + '\r'),
+        ('denied', TELNET_LOGIN + '|login (failed|incorrect)'),
+        ('wait', CLP_PROMPT, '30'), ('denied', ''),
+        ('type', command + '\r'), ('wait', re.escape(command), '10'), ('mark',),
+        ('wait', r'status_tag=[^\n]*\n', '15'), ('wait', CLP_PROMPT, '15'),
+        ('type', 'exit\r'), ('end', '2')]
+
+
+def menu_dialog(argv, password, item):
+    """The steps through the menu of an iRMC: to an item of its power menu, or
+    with '' only to the first screen, which has the power status."""
+    steps = [('ssh',) + tuple(argv), ('wait', r'(?i)assword: *$', '30'),
+             ('type', password + '\n'), ('denied', r'(?i)permission denied|assword: *$'),
+             ('mark',), ('wait', MENU, '20'), ('denied', '')]
+    if item:
+        steps += [('choose', 'Power Management'), ('wait', MENU, '10'), ('choose', item),
+                  ('wait', r'(?i)do you really want to power[^\n]*$', '10'),
+                  ('type', 'yes\r'), ('wait', '(?i)press any key', '15'), ('type', '\r'),
+                  ('wait', MENU, '10'), ('type', '0'), ('wait', MENU, '10')]
+    return steps + [('type', '0'), ('end', '2')]
+
+
+def talk_command():
+    """Play the script on stdin: an exit status."""
+    dialog = Dialog()
+    steps = [[unescape(word) for word in line.split('\t')]
+             for line in to_text(read_all(0)).split('\n') if line]
+    try:
+        why = dialog.play(steps)
+    finally:
+        dialog.close()
+    write_all(1, to_bytes(dialog.kept))
+    if why:
+        complain(why)
+        return 255
+    return 0
+
+
+class Dialog(object):
+    """Steps, one method each; every one returns None, or why it failed."""
+
+    def __init__(self):
+        self.link, self.denial = None, ''
+        self.unread, self.waited, self.kept = '', '', ''
+
+    def play(self, steps):
+        for step in steps:
+            why = getattr(self, 'do_' + step[0])(*step[1:])
+            if why:
+                return why
+
+    def do_telnet(self, address, port):
+        self.link = TelnetLink()
+        return self.link.open(address, port)
+
+    def do_ssh(self, *argv):
+        self.link = TerminalLink(argv)
+
+    def do_wait(self, pattern, seconds):
+        """Read until the pattern matches; what was read is taken."""
+        deadline = clock() + int(seconds)
+        while True:
+            if self.denial and re.search(self.denial, self.unread):
+                return 'Permission denied: ' + self.tail()
+            match = re.search(pattern, self.unread)
+            if match:
+                self.waited = self.unread[:match.end()]
+                self.unread = self.unread[match.end():]
+                self.kept += self.waited
+                return None
+            text = self.link.read(deadline - clock())
+            if text is None:
+                return 'it waits for something else: ' + self.tail()
+            if not text:
+                return 'it ended the session: ' + self.tail()
+            self.unread = ESCAPES.sub('', self.unread + text.replace('\r', '\n'))
+
+    def do_choose(self, item):
+        """Type the number that the menu just read has for an item."""
+        numbers = re.findall(r'(?i)\((\d+)\)[ \t]*%s' % re.escape(item), self.waited)
+        if len(numbers) != 1:
+            return 'its menu has no "%s": %s' % (item, self.waited[-200:])
+        return self.do_type(numbers[0])
+
+    def do_type(self, text):
+        return self.link.write(text)
+
+    def do_denied(self, pattern):
+        """From here on the pattern means that the login was refused."""
+        self.denial = pattern
+
+    def do_mark(self):
+        """What counts as the answer begins here."""
+        self.kept = ''
+
+    def do_end(self, seconds):
+        """Wait for the device to end the session."""
+        deadline = clock() + int(seconds)
+        while clock() < deadline and self.link.read(deadline - clock()):
+            pass
+
+    def tail(self):
+        return ' '.join(self.unread.split())[-300:] or 'nothing'
+
+    def close(self):
+        if self.link is not None:
+            self.link.close()
+
+
+class TelnetLink(object):
+    """A connection, and as much of telnet as a prompt needs: RFC 854."""
+
+    def __init__(self):
+        self.socket, self.raw = None, ''
+
+    def open(self, address, port):
+        try:
+            place = socket.getaddrinfo(address, int(port), 0, socket.SOCK_STREAM)[0]
+            self.socket = socket.socket(place[0], place[1])
+            self.socket.settimeout(10)
+            self.socket.connect(place[4])
+        except (EnvironmentError, socket.error):
+            why = reason(caught())
+            return {'timed out': 'Connection timed out'}.get(why, why)
+
+    def read(self, seconds):
+        """Text, '' at the end of the connection, None if there was none in time."""
+        while seconds > 0:
+            started = clock()
+            try:
+                self.socket.settimeout(seconds)
+                data = self.socket.recv(4096)
+            except socket.timeout:
+                return None
+            except (EnvironmentError, socket.error):
+                return ''
+            text, self.raw, reply = telnet_text(self.raw + to_characters(data))
+            self.write(reply)
+            if text or not data:
+                return text
+            seconds -= clock() - started        # it only negotiated
+        return None
+
+    def write(self, text):
+        try:
+            self.socket.sendall(from_characters(text))
+        except (EnvironmentError, socket.error):
+            return 'it ended the session: ' + reason(caught())
+
+    def close(self):
+        if self.socket is not None:
+            self.socket.close()
+
+
+def to_characters(data):
+    """One character for each byte."""
+    if isinstance(data, str):
+        return data
+    return data.decode('latin-1')
+
+
+def from_characters(text):
+    if isinstance(text, type(''.encode('ascii'))):
+        return text
+    return text.encode('latin-1', 'replace')
+
+
+def telnet_text(raw):
+    """(text, what is not complete yet, what to answer) of raw characters.  Of
+    all that is offered only ECHO and SUPPRESS-GO-AHEAD are taken."""
+    text, reply, place = '', '', 0
+    while place < len(raw):
+        if raw[place] != '\xff':
+            text += raw[place].replace('\0', '')
+            place += 1
+            continue
+        word = raw[place + 1:place + 3]
+        if word[:1] == '\xff':
+            text, place = text + '\xff', place + 2
+        elif word[:1] == '\xfa':                # a parameter, up to IAC SE
+            end = raw.find('\xff\xf0', place)
+            if end < 0:
+                break
+            place = end + 2
+        elif word[:1] and word[0] in '\xfb\xfc\xfd\xfe':
+            if len(word) < 2:
+                break
+            reply += telnet_reply(*word)
+            place += 3
+        elif word:
+            place += 2
+        else:
+            break
+    return text, raw[place:], reply
+
+
+def telnet_reply(verb, option):
+    if verb == '\xfd':                          # DO: WONT
+        return '\xff\xfc' + option
+    if verb == '\xfb' and option in '\x01\x03':   # WILL: DO
+        return '\xff\xfd' + option
+    if verb == '\xfb':                          # WILL: DONT
+        return '\xff\xfe' + option
+    return ''
+
+
+class TerminalLink(object):
+    """A program on a terminal of its own."""
+
+    def __init__(self, argv):
+        self.pid, self.terminal = os.forkpty()
+        if self.pid == 0:
+            try:
+                os.execvp(argv[0], list(argv))
+            finally:
+                os._exit(NOT_FOUND)
+
+    def read(self, seconds):
+        if not select.select([self.terminal], [], [], max(seconds, 0))[0]:
+            return None
+        try:
+            return to_text(os.read(self.terminal, 4096))
+        except EnvironmentError:                # nobody has it open any more
+            return ''
+
+    def write(self, text):
+        try:
+            write_all(self.terminal, to_bytes(text))
+        except EnvironmentError:
+            return 'it ended the session: ' + reason(caught())
+
+    def close(self):
+        os.close(self.terminal)
+        kill_quietly(os.kill, self.pid)
+        reap(self.pid)
+
+
 class XvmAgent(SshAgent):
     """A pool of virtual machines: the hosts are VMs of an outer host.  `xe`
     wants root there, so FENCE_USER, which is for other devices, does not count."""
@@ -4875,7 +5570,7 @@ class XvmAgent(SshAgent):
         return self.settings.fence_ipaddress
 
     def user(self):
-        return self.device.options.get('user') or self.default_user
+        return self.option('user', self.default_user)
 
     def power_off(self):
         return self.xe('vm-shutdown uuid=%s --force')
@@ -4928,41 +5623,48 @@ class IpmiAgent(Agent):
         return self.chassis('on')
 
     def chassis(self, action):
-        result, seconds = self.ipmitool(action, IPMI_OFF_TIMEOUT)
+        result, seconds = self.ipmitool(IPMI_OFF_TIMEOUT, 'chassis', 'power', action)
         if result:
             return Answer(taken=True)
         return self.refusal(result, seconds)
 
     def state(self):
-        result, seconds = self.ipmitool('status', IPMI_STATE_TIMEOUT)
+        result, seconds = self.ipmitool(IPMI_STATE_TIMEOUT, 'chassis', 'power', 'status')
         state = ipmi_state(result)
         if state != 'unknown':
             return Answer(state=state, why='%s reads %s' % (self.host.name, state))
         return self.refusal(result, seconds)
 
-    def ipmitool(self, action, timeout):
+    def identity(self):
+        result, _ = self.ipmitool(IPMI_STATE_TIMEOUT, 'mc', 'guid')
+        found = re.findall(r'(?im)^\s*System GUID\s*:\s*([0-9a-f-]{36})\s*$', result.output)
+        if result and len(found) == 1:
+            return {'uuid': found[0]}
+        return {}
+
+    def ipmitool(self, timeout, *command):
         """Suite 3 is the only one that old devices have, 17 the only one that
         some new ones accept; -C is given because asking costs up to 10 s."""
-        env = dict([(name, self.settings.fence_passwd)
+        env = dict([(name, self.password)
                     for name in ('IPMI_PASSWORD', 'IPMITOOL_PASSWORD')])
         for cipher in self.ciphers():
             started = self.dom0.now()
-            result = self.run(self.argv(cipher, action), timeout, env=env)
+            result = self.run(self.ipmi_argv(cipher) + list(command), timeout, env=env)
             if result.status == 0 or not CIPHER_REFUSED.search(result.errors):
                 self.cipher = cipher
                 break
         return result, self.dom0.now() - started
 
     def ciphers(self):
-        cipher = self.device.options.get('cipher') or self.cipher
+        cipher = self.option('cipher', self.cipher)
         if cipher:
             return [cipher]
         return ['3', '17']
 
-    def argv(self, cipher, action):
+    def ipmi_argv(self, cipher):
         return ['ipmitool', '-I', 'lanplus', '-C', cipher, '-N', '1', '-R', '2',
-                '-H', self.device.address, '-p', self.device.options.get('port', '623'),
-                '-U', self.user(), '-L', 'OPERATOR', '-E', 'chassis', 'power', action]
+                '-H', self.device.address, '-p', self.option('port', '623'),
+                '-U', self.user(), '-L', 'OPERATOR', '-E']
 
     def refusal(self, result, seconds):
         said = self.said(result)
@@ -4978,7 +5680,8 @@ class IpmiAgent(Agent):
         if seconds < LOGIN_REFUSED_WITHIN:
             return Answer(reached=False, final=True,
                           why='it refused the user or the password: %s' % said)
-        return Answer(reached=False, why='the device does not answer: %s' % said)
+        return Answer(reached=False, silent=True,
+                      why='the device does not answer: %s' % said)
 
 
 def ipmi_state(result):
@@ -4987,6 +5690,262 @@ def ipmi_state(result):
     if result.status != 0:
         return 'unknown'
     return words.get(result.output.strip(), 'unknown')
+
+
+#: what the menu of an iRMC calls what we want, and its power status
+IRMC_ITEMS = {'off': 'Immediate Power Off', 'on': 'Power On', 'status': ''}
+IRMC_STATUS = re.compile(r'(?i)power status[ \t]*:[ \t]*(\w+)')
+
+
+class IrmcAgent(IpmiAgent, SshAgent):
+    """Fujitsu iRMC: ipmitool; where IPMI over LAN is switched off, as it is
+    from firmware 2.00 of the S6 on, its menu over ssh, as 1.8 did."""
+
+    default_user = 'admin'
+    menu = False                # it answered by its menu
+
+    def power_off(self):
+        return self.either(IpmiAgent.power_off, 'off')
+
+    def power_on(self):
+        return self.either(IpmiAgent.power_on, 'on')
+
+    def state(self):
+        return self.either(IpmiAgent.state, 'status')
+
+    def either(self, by_ipmi, action):
+        over, first = self.option('over'), None
+        if not self.menu and over != 'ssh':
+            first = by_ipmi(self)
+            if over == 'ipmi' or not first.silent:
+                return first
+        answer = self.by_menu(action)
+        if answer.taken or answer.state != 'unknown':
+            self.menu = True
+        elif first:
+            answer.why = '%s; by ssh: %s' % (first.why, answer.why)
+        return answer
+
+    def by_menu(self, action):
+        result = self.ssh(action)
+        state = irmc_power(result.output)
+        if not result:
+            return self.ssh_failed(result) or Answer(why='its menu failed: ' + self.said(result))
+        if action != 'status':
+            return Answer(taken=True)
+        if state == 'unknown':
+            return Answer(why='a menu that is not understood: %s' % self.said(result))
+        return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+
+    def log_in(self, action):
+        script = menu_dialog(self.argv(), self.password, IRMC_ITEMS[action])
+        return self.run(talk_argv(self.address()), MENU_TIMEOUT, feed=to_script(script))
+
+    def argv(self, *command):
+        return SshAgent.argv(self, *command)[:1] + ['-tt'] + SshAgent.argv(self, *command)[1:]
+
+    def ssh_port(self):
+        if self.option('over') == 'ssh':
+            return self.option('port', '22')
+        return '22'
+
+
+def irmc_power(text):
+    """The one power status that a screen shows."""
+    found = set([word.lower() for word in IRMC_STATUS.findall(text)])
+    if len(found) == 1 and found & set(['on', 'off']):
+        return found.pop()
+    return 'unknown'
+
+
+# -- Redfish through curl, the password on its stdin ----
+
+#: curl's status: the request was never sent
+CURL_UNREACHED = (5, 6, 7, 35, 60)
+POWER_STATE = re.compile(r'"PowerState"\s*:\s*("?\w+"?)')
+RESET_TARGET = re.compile(
+    r'"#ComputerSystem\.Reset"\s*:\s*\{[^{}]*"target"\s*:\s*"(/redfish/[\w./:#-]+)"')
+SYSTEM_MEMBER = re.compile(r'"@odata\.id"\s*:\s*"(/redfish/v1/Systems/[^"/]+)/?"')
+
+
+class RedfishAgent(Agent):
+    """Any BMC with Redfish.  Only ForceOff and On: the other kinds of reset
+    are not verifiable, or ask the host for its consent."""
+
+    path = ''                   # of its system, once that is known
+
+    def power_off(self):
+        return self.reset('ForceOff')
+
+    def power_on(self):
+        return self.reset('On')
+
+    def reset(self, kind):
+        text, why = self.system()
+        if why:
+            return why
+        targets = RESET_TARGET.findall(text)
+        target = (targets + [self.path + '/Actions/ComputerSystem.Reset'])[0]
+        status, text, result = self.curl(target, '{"ResetType": "%s"}' % kind)
+        if status in (200, 202, 204):
+            return Answer(taken=True)
+        return self.refusal(status, text, result)
+
+    def state(self):
+        text, why = self.system()
+        if why:
+            return why
+        state = redfish_power(text)
+        if state == 'unknown':
+            return Answer(why='an answer that is not understood: ' + self.quoted(text))
+        return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+
+    def identity(self):
+        text, why = self.system()
+        found = {}
+        for name, kind in (('UUID', 'uuid'), ('SerialNumber', 'serial')):
+            values = set(re.findall(r'"%s"\s*:\s*"([^"\\]+)"' % name, text))
+            if not why and len(values) == 1:
+                found[kind] = values.pop()
+        return found
+
+    def system(self):
+        """(text of the system, None) or ('', Answer)."""
+        why = self.find_system()
+        if why:
+            return '', why
+        status, text, result = self.curl(self.path)
+        if status == 200 and is_whole(text):
+            return text, None
+        return '', self.unsent(status, text, result)
+
+    def find_system(self):
+        """Learn which system is the host's: None, or the Answer that says why not."""
+        self.path = self.path or self.option('system').rstrip('/')
+        if self.path:
+            return None
+        status, text, result = self.curl('/redfish/v1/Systems')
+        if status != 200 or not is_whole(text):
+            return self.unsent(status, text, result)
+        members = sorted(set(SYSTEM_MEMBER.findall(text)))
+        if len(members) != 1:
+            return Answer(reached=False, final=True, why='it has %d systems; system=PATH '
+                          'on its line says which: %s' % (len(members), ' '.join(members)))
+        self.path = members[0]
+
+    def unsent(self, status, text, result):
+        """The Answer when a question failed: no command has been sent."""
+        answer = self.refusal(status, text, result)
+        answer.reached = False
+        return answer
+
+    def refusal(self, status, text, result):
+        if status is None:
+            return self.not_run(result) or Answer(
+                reached=result.status not in CURL_UNREACHED,
+                silent=result.status in CURL_UNREACHED + (28,),
+                why='it cannot be reached: %s' % self.quoted(result.errors))
+        if status in (401, 403):
+            return Answer(reached=False, final=True,
+                          why='it refused the user or the password (HTTP %d)' % status)
+        return Answer(why='it answered HTTP %d: %s' % (
+            status, self.quoted(redfish_words(text)) or 'nothing'))
+
+    def curl(self, path, data=None):
+        """(HTTP status or None, body, Result).  -q comes first: the .curlrc of
+        some dom0s forbids the ciphers that old devices have."""
+        argv = ['curl', '-q', '-s', '-S', '-k', '-g', '-m', str(CURL_TIMEOUT),
+                '--connect-timeout', '10', '-K', '-', '-H', 'Accept: application/json',
+                '-w', r'\n%{http_code}']
+        if data:
+            argv += ['-H', 'Content-Type: application/json', '-d', data]
+        argv.append('https://%s:%s%s' % (
+            in_url(self.device.address), self.option('port', '443'), path))
+        result = self.run(argv, CURL_TIMEOUT + 2, feed='user = "%s:%s"\n' % (
+            self.user(), self.password.replace('\\', '\\\\').replace('"', '\\"')))
+        body, code = (result.output.rsplit('\n', 1) + [''])[:2]
+        if result and code.isdigit() and int(code):
+            return int(code), body, result
+        return None, '', result
+
+
+def is_whole(text):
+    """Is it all of a JSON object?  One that is cut off may lack what matters."""
+    bare = re.sub(r'"(\\.|[^"\\])*"', '', text).strip()
+    return (bare[:1] == '{' and bare[-1:] == '}'
+            and bare.count('{') == bare.count('}') and '"' not in bare)
+
+
+def redfish_power(text):
+    """All that a system says of its PowerState is the same word, on or off."""
+    words = {'"On"': 'on', '"Off"': 'off'}
+    found = set(POWER_STATE.findall(text))
+    if len(found) == 1 and is_whole(text):
+        return words.get(found.pop(), 'unknown')
+    return 'unknown'
+
+
+def redfish_words(text):
+    """The identifiers of the messages in an error, or all of it."""
+    return ' '.join(re.findall(r'"MessageId"\s*:\s*"([^"]+)"', text)) or text
+
+
+# -- agents of ClusterLabs ----
+
+CLUSTER_AGENT = re.compile(r'fence_[a-z0-9_]+\Z')
+CLUSTER_OPTION = re.compile(r'[a-z][a-z0-9_.-]*\Z')
+#: what would change the action, hide a mistake, or print secrets
+CLUSTER_TABOO = ('action', 'option', 'passwd', 'password', 'passwd_script',
+                 'password_script', 'ipaddr', 'ip', 'login', 'username', 'ipport',
+                 'method', 'missing_as_off', 'delay', 'verbose', 'verbose_level',
+                 'debug', 'debug_file', 'separator', 'plug_separator', 'nodename')
+CLUSTER_STATES = {0: ('on', 'Status: ON'), 2: ('off', 'Status: OFF')}
+
+
+class ClusterAgent(Agent):
+    """FENCE_METHOD=fence_NAME: its options on stdin, as Pacemaker does.  What
+    follows the address on a line is passed on: plug=3 ssl=1 lanplus=1."""
+
+    needs_password = False
+    must_obey = True            # 2 is also how a script ends that cannot be read
+
+    def power_off(self):
+        return self.act('off')
+
+    def power_on(self):
+        return self.act('on')
+
+    def act(self, action):
+        result = self.agent(action, FENCE_TIMEOUT)
+        if result:
+            return Answer(taken=True)
+        return self.not_run(result) or Answer(
+            final=result.status != 1, why=self.ended(action, result))
+
+    def state(self):
+        result = self.agent('status', STATUS_TIMEOUT)
+        state, line = CLUSTER_STATES.get(result.status, ('unknown', ''))
+        if state != 'unknown' and line in result.output.split('\n'):
+            return Answer(state=state, why='%s reads %s' % (self.host.name, state))
+        return self.not_run(result) or Answer(why=self.ended('status', result))
+
+    def ended(self, action, result):
+        return '%s action=%s ended with status %s and said: %s' % (
+            self.name, action, result.status, self.said(result))
+
+    def agent(self, action, timeout):
+        return self.run([self.name], timeout, feed=self.options(action))
+
+    def options(self, action):
+        """Of two lines with one name the agent takes the last: ours.  The old
+        names are known to old and new agents."""
+        pairs = [(name, self.device.options[name])
+                 for name in sorted(self.device.options)
+                 if name not in DEVICE_OPTIONS]
+        pairs += [('ipaddr', self.device.address), ('ipport', self.option('port')),
+                  ('login', self.option('user') or self.settings.fence_user),
+                  ('passwd', self.password and '"%s"' % self.password), ('action', action)]
+        return ''.join(['%s=%s\n' % pair for pair in pairs if pair[1]])
 
 
 # -- the operator's own ----
@@ -5024,6 +5983,7 @@ class CustomAgent(Agent):
                 self.file('sh'), meant_by(self.name))
         if self.run(['test', '-x', real_path(self.file('sh'))], 5).status == 1:
             return '%s is not executable' % self.file('sh')
+        return self.find_password()
 
     def power_off(self):
         return self.act('stop')
@@ -5057,7 +6017,7 @@ class CustomAgent(Agent):
     def agent(self, action, timeout):
         env = {'FENCE_IPADDRESS': self.settings.fence_ipaddress,
                'FENCE_USER': self.settings.fence_user,
-               'FENCE_PASSWD': self.settings.fence_passwd}
+               'FENCE_PASSWD': self.password}
         return self.run([real_path(self.file('sh')), self.host.uuid, action],
                         timeout, env=env)
 
@@ -5072,8 +6032,9 @@ def meant_by(name):
 FENCE_METHODS = {
     'POOL': PoolAgent,          # proves nothing
     'ILO': IloAgent,            # ssh, SMASH CLP; user root
-    'IRMC': IpmiAgent,          # ipmitool; user admin
-    'IPMI': IpmiAgent,          # the same, for any BMC
+    'IRMC': IrmcAgent,          # ipmitool, or its menu over ssh; user admin
+    'IPMI': IpmiAgent,          # ipmitool, for any BMC; user admin
+    'REDFISH': RedfishAgent,    # curl; user root
     'XVM': XvmAgent,            # ssh to FENCE_IPADDRESS, xe; user root
 }
 
@@ -5160,6 +6121,7 @@ class Round(object):
     def run(self):
         for _ in range(MOST_STEPS):
             view = self.site.observe(self.tried, self.busy())
+            self.bury(view)
             plan = decide(self.site.settings, view)
             self.site.decided(plan.why)
             changed = [action for action in plan.actions if self.begin(action)]
@@ -5168,6 +6130,17 @@ class Round(object):
             if not changed:
                 self.attend(plan)
         self.site.rest(plan.warnings)
+
+    def bury(self, view):
+        """A start on a host that is dead since then never ends: do not wait."""
+        off = [host.uuid for host in view.hosts if host.off]
+        for job, (action, _) in list(self.jobs.items()):
+            if isinstance(action, StartVm) and action.host.uuid in off:
+                self.site.dom0.abandon(job)
+                del self.jobs[job]
+                self.finish(action, 'its host died')
+                del self.tried[action.key()]
+                view.busy.pop(action, None)
 
     def busy(self):
         now = self.site.dom0.now()
@@ -5328,6 +6301,11 @@ class Site(object):
         for key in ('xapi_silent', 'xapi_restarted'):
             del self.notes[key]
         self.configure(pool_settings(facts.other))
+        for record in facts.hosts.values():
+            other = parse_map(record['other-config']) or {}
+            record['maintenance'] = '1' * bool([
+                mark for mark in MAINTENANCE_MARKS if other.get(mark, 'false') != 'false'])
+            record['marked'] = other.get(DECLARED_MARK, '')
         for record in facts.vms.values():
             other = parse_map(record['other-config']) or {}
             record['field'] = other.get(field_key(self.settings), '')
@@ -5417,7 +6395,9 @@ class Site(object):
         _, fence_next, fence_failed = self.backed_off('fence', uuid)
         host = Host(
             uuid=uuid, name=record['name-label'], address=record['address'],
-            enabled=record['enabled'] == 'true', live=record['host-metrics-live'] == 'true',
+            enabled=record['enabled'] == 'true',
+            maintenance=record['maintenance'] == '1', marked=record['marked'] == 'true',
+            live=record['host-metrics-live'] == 'true',
             memory_total=whole(record['memory-total']),
             memory_overhead=whole(record.get('memory-overhead', '')) + sum(
                 [memory_of(vm) for vm in self.facts.vms.values()
@@ -5459,6 +6439,7 @@ class Site(object):
         vm = vm_of(record)
         vm.wait, vm.error = max(0, again - self.dom0.now()), error
         vm.locked = 'SR_BACKEND_FAILURE_46' in error
+        vm.starting = self.notes.get('starting.' + vm.uuid)
         if self.srs:
             vm.srs = self.srs[1].get(vm.uuid, [])
         return vm
@@ -5496,6 +6477,9 @@ class Site(object):
             self.notes['freeze'] = '%.1f' % (self.dom0.now() + left)
         if mark and self.dom0.now() < self.notes.number('freeze', NEVER):
             return time.strftime('%H:%M:%S', time.localtime(whole(mark)))
+        left = frozen_here(self.dom0, self.boot) - self.dom0.now()
+        if left > 0:
+            return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
         return ''
 
     def placed(self):
@@ -5581,7 +6565,9 @@ class Site(object):
         """A number that changes when what a promoted slave must know does."""
         return '%08x' % checksum(repr(sorted(self.facts.other.items()) + sorted(
             [(uuid, vm['power-state'], vm['resident-on'])
-             for uuid, vm in self.facts.vms.items()])))
+             for uuid, vm in self.facts.vms.items()] + [
+            (uuid, host['enabled'], host['maintenance'])
+            for uuid, host in self.facts.hosts.items()])))
 
     def is_sync_due(self, hosts):
         if self.xapi or self.role != 'master' or len(hosts) < 2:
@@ -5715,7 +6701,8 @@ def succession(facts, heir):
     """Who may replace the master, in order: the heir, then by name."""
     rest = [uuid for uuid, record in sorted(facts.hosts.items(), key=lambda item: (
         item[1]['name-label'], item[0]))
-            if uuid not in (facts.master, heir) and record['enabled'] == 'true']
+            if uuid not in (facts.master, heir) and record['enabled'] == 'true'
+            and record['maintenance'] != '1']
     return [heir] * (heir != '') + rest
 
 
@@ -5902,6 +6889,8 @@ class Guardian(object):
         settings, picture = watcher.settings, watcher.picture
         self.master = watcher.role[0] == 'master'
         self.may = promise_objection(settings, picture, watcher.dom0, self.master)
+        if watcher.is_frozen():
+            self.may = 'HA is frozen'
         self.unmanaged = dict([(uuid, 1) for uuid, record in picture.facts.vms.items()
                                if managed_objection(settings, None, vm_of(record))])
 
@@ -6128,7 +7117,7 @@ class Watcher(object):
         # A watcher that starts anew goes on above the packets of the one before:
         # nobody sends 16 a second.
         self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
-        self.witnessed, self.confirmed = NEVER, {}
+        self.witnessed, self.confirmed, self.unfit = NEVER, {}, None
         # The first round comes after the first answers: it would know nobody.
         self.round, self.next_round = None, self.started + CALM
         self.starts, self.reload = 0, False
@@ -6234,7 +7223,8 @@ class Watcher(object):
     def is_leaving(self, uuid, peer):
         """R-3: this host saw it go into maintenance before it fell silent."""
         record = self.picture.facts.hosts.get(uuid)
-        return bool(record and record['enabled'] != 'true')
+        return bool(record and (record['enabled'] != 'true'
+                                or record['maintenance'] == '1'))
 
     # -- datagrams ------------------------------------------------------------
 
@@ -6276,6 +7266,11 @@ class Watcher(object):
             if uuid in self.peers and lease_age is not None:
                 self.peers[uuid].take_lease(lease, tie, now - lease_age)
         self.obey(now, report)
+
+    def is_frozen(self):
+        """R-7: while all acts rest, nobody counts on promises either."""
+        return self.looked < max(first_number(self.notes.get('freeze', '')),
+                                 frozen_here(self.dom0, self.boot))
 
     def is_off(self, uuid):
         """Did a round of this host prove it?"""
@@ -6321,8 +7316,10 @@ class Watcher(object):
                 return word
         if self.guardian.stopped:
             return 'isolated'
+        if self.unfit:
+            return 'unfit'
         record = self.picture.facts.hosts.get(self.me)
-        if record and record['enabled'] != 'true':
+        if record and (record['enabled'] != 'true' or record['maintenance'] == '1'):
             return 'maintenance'
         return {True: 'idle', False: 'starting'}['ready' in self.notes]
 
@@ -6340,12 +7337,10 @@ class Watcher(object):
 
     def read_orders(self, now):
         """R-7: evidence that ha-cfg left here; void when the host answers."""
-        pairs = dict(from_state(self.dom0.read(ORDERS)) or [])
-        for key, value in pairs.items():
+        for key, value in read_order(self.dom0, self.boot).items():
             uuid = key[len('confirm-dead.'):]
             if key.startswith('confirm-dead.') and uuid in self.peers:
-                given = float((value.split() or ['0'])[0])
-                if self.peers[uuid].last < given:
+                if self.peers[uuid].last < first_number(value):
                     self.confirmed.setdefault(uuid, now)
         for uuid in list(self.confirmed):
             peer = self.peers.get(uuid)
@@ -6377,7 +7372,9 @@ class Watcher(object):
             return
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), guardian=self.guardian.state())
-        if not self.dom0.write(WATCH, self.watch.text(), PRIVATE):
+        # Who cannot keep notes is to be nobody's heir (S21).
+        self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
+        if not self.unfit:
             self.saved = state
 
     def row(self, uuid, peer, now):
@@ -6433,6 +7430,28 @@ class Watcher(object):
                 self.tell(self.dom0.now())
                 self.dom0.sleep(ALERT)
         self.guardian.stand_down()
+
+
+def read_order(dom0, boot):
+    """{key: value} of what ha-cfg ordered on this host since it booted: what was
+    ordered before was ordered of another situation."""
+    pairs = dict(from_state(dom0.read(ORDERS)) or [])
+    if pairs.get('boot') == boot:
+        return pairs
+    return {}
+
+
+def frozen_here(dom0, boot):
+    """Until when `ha-cfg freeze` was said on this host; NEVER: it was not."""
+    return first_number(read_order(dom0, boot).get('freeze', ''))
+
+
+def first_number(text):
+    """The number that a text begins with; NEVER if it begins with none."""
+    try:
+        return float(text.split()[0])
+    except (IndexError, ValueError):
+        return NEVER
 
 
 def opinion(peer, now):
@@ -6558,6 +7577,8 @@ def main(argv):
         words = ['run'] * bool(every)
     if words[:1] == ['act']:
         return with_dom0(act_command, words[1:])
+    if words[:1] == ['talk']:               # a child of fencing; its script is on stdin
+        return talk_command()
     if len(words) != 1 or words[0] not in COMMANDS:
         complain(USAGE)
         return 2

@@ -417,7 +417,8 @@ before_change() {
     [ -z "$ROOT" ] || return 0
     # The daemon tells the others that it promises nothing any more, then closes
     # the kernel's watchdog: a host is never reset by an upgrade.
-    if [ -z "$OLD" ] && [ -x /etc/init.d/ha-lizard ] && [ -x /etc/ha-lizard/ha_lizard.py ]; then
+    if [ -z "$OLD" ] && [ -x /etc/init.d/ha-lizard ] && [ -f /etc/ha-lizard/ha_lizard.py ]; then
+        [ -x /etc/ha-lizard/ha_lizard.py ] || chmod 755 /etc/ha-lizard/ha_lizard.py
         if [ -x /etc/init.d/ha-lizard-watchdog ]; then
             /etc/init.d/ha-lizard-watchdog stop </dev/null >/dev/null 2>&1
         fi

@@ -38,7 +38,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 ROOT = os.path.dirname(TESTS)
 sys.dont_write_bytecode = True
-for each in (ROOT, os.path.join(TESTS, 'sim')):
+for each in (ROOT, TESTS, os.path.join(TESTS, 'sim')):
     if each not in sys.path:
         sys.path.insert(0, each)
 os.environ.setdefault('HA_LIZARD_ROOT', '/nonexistent')

@@ -6,8 +6,9 @@
     devices.hosts_file('ILO')               for the hosts' disks
 
 Every host has a BMC of its own at 192.168.100.N, which speaks the CLP of an
-iLO over ssh and IPMI; it is a virtual machine of an outer host (XVM); and any
-custom agent reaches it as well.  They hang on a network of their own, which
+iLO over ssh and telnet, IPMI, the menu of an iRMC over ssh, and Redfish; it is
+a virtual machine of an outer host (XVM); and any custom agent and any agent of
+ClusterLabs reaches it as well.  They hang on a network of their own, which
 every powered host reaches.  Times are chosen so that a fence that works takes
 10 s of virtual time: command, read, 3 s, read.
 
@@ -113,21 +114,27 @@ class Devices(object):
 
     def answers(self, argv):
         """Does this command talk to a device?"""
-        return self.call(argv) is not None
+        return self.call(argv) is not None or Cluster.words(argv) is not None
 
     def run(self, host, argv, feed, env, password, done):
         """Do what the command does, and say done(status, out, err) when it
         ends; some never end.  The ticket of the answer is returned, if there
         is one: a client that is killed hears nothing, the device goes on."""
-        name, words, language = self.call(argv)
-        return language(self, name, password, env, done).hear(words)
+        if Cluster.words(argv) is not None and not self.call(argv, feed):
+            return done(1, '', 'Failed: Unable to connect/login to fencing device\n')
+        name, words, language = self.call(argv, feed)
+        if language is Talk:
+            language, words, password = Talk.spoken(feed)
+        return language(self, name, password, env, done, feed).hear(words)
 
-    def call(self, argv):
+    def call(self, argv, feed=''):
         """(host of the device, words, language) of a command, or None."""
         for language in LANGUAGES:
             words = language.words(argv)
             if words is not None:
                 name = language.device(self, argv, words)
+                if language is Cluster:
+                    name = self.device_at(Cluster.options(feed).get('ipaddr', ''))
                 if name is not None:
                     return name, words, language
         return None
@@ -159,10 +166,13 @@ class Devices(object):
 class Language(object):
     """One call of a device: what was asked, when it is answered, and how."""
 
-    def __init__(self, devices, name, password, env, done):
+    dialect_of = None           # the language with whose modes it comes
+
+    def __init__(self, devices, name, password, env, done, feed=''):
         self.devices, self.world, self.name = devices, devices.world, name
-        self.password, self.env, self.done = password, env or {}, done
-        self.mode = devices.modes.get((name, self.__class__), 'works')
+        self.password, self.env, self.done, self.feed = password, env or {}, done, feed
+        self.kind = self.dialect_of or self.__class__
+        self.mode = devices.modes.get((name, self.kind), 'works')
         if self.given() is not None and self.given() != devices.password:
             self.mode = 'locked'
 
@@ -200,12 +210,12 @@ class Language(object):
 
     def lie(self, action):
         if action == 'off':
-            self.devices.lying[self.name, self.__class__] = True
+            self.devices.lying[self.name, self.kind] = True
         else:
-            self.devices.lying.pop((self.name, self.__class__), None)
+            self.devices.lying.pop((self.name, self.kind), None)
 
     def is_on(self):
-        return self.devices.is_on(self.name, self.__class__)
+        return self.devices.is_on(self.name, self.kind)
 
     def say(self, seconds, answer):
         """Later (status, out, err); a function is asked for it only then."""
@@ -295,6 +305,12 @@ def clp(status, tag, text):
     return lines.replace('\n', '\r\n')
 
 
+class Telnet(Ilo):
+    """The same over telnet: what our own dialog made of it."""
+
+    dialect_of = Ilo
+
+
 WRONG_STATE = (
     'You attempted an operation on a VM that was not in an appropriate power state '
     'at the time; for example, you attempted to start a VM that was already running. '
@@ -359,9 +375,14 @@ class Ipmi(Language):
         return self.env.get('IPMITOOL_PASSWORD', self.env.get('IPMI_PASSWORD', ''))
 
     def action(self, words):
+        if words[1:] == ['mc', 'guid']:
+            return 'guid'
         return words[2]
 
     def answer(self, action):
+        if action == 'guid':
+            return 0, 'System GUID  : %s\n' % self.world.hosts[
+                self.devices.target(self.name)].uuid, ''
         return 0, 'Chassis Power is %s\n' % ('off', 'on')[self.is_on()], ''
 
     def accepted(self, action, was_on):
@@ -382,6 +403,151 @@ class Ipmi(Language):
 
     def garbage(self):
         return 0, 'Chassis Power is off\nChassis Power is on\n', ''
+
+
+class Menu(Ssh):
+    """The menu of an iRMC over ssh: devices.md 3b."""
+
+    dialect_of = Ipmi
+
+    def action(self, words):
+        return {'Immediate Power Off': 'off', 'Power On': 'on'}.get(words[-1], 'status')
+
+    def answer(self, action):
+        return 0, 'Power Status : %s\nEnter selection or (0) to quit: ' % (
+            ('Off', 'On')[self.is_on()]), ''
+
+    def accepted(self, action, was_on):
+        return 0, 'Press any key to continue ', ''
+
+    refusal = lambda self, action: self.accepted(action, False)
+
+    def garbage(self):
+        return 0, 'Power Status : On\nPower Status : Off\n', ''
+
+
+class Talk(Language):
+    """ha_lizard.py talk ADDRESS: the script on its stdin says what is spoken."""
+
+    @staticmethod
+    def words(argv):
+        if argv[2:3] == ['talk']:
+            return argv[3:]
+        return None
+
+    @staticmethod
+    def device(devices, argv, words):
+        return devices.device_at(words[0])
+
+    @staticmethod
+    def spoken(feed):
+        """(language, words, password) of a script."""
+        steps = [line.split('\t') for line in feed.split('\n') if line]
+        typed = [step[1].replace('\\r', '').replace('\\n', '') for step in steps
+                 if step[0] == 'type']
+        if steps[0][0] == 'telnet':
+            return Telnet, [steps[0][1], typed[2]], typed[1]
+        return Menu, [step[1] for step in steps if step[0] == 'choose'] or [''], typed[0]
+
+
+class Redfish(Language):
+    """curl -K - https://...: devices.md 5."""
+
+    system = '/redfish/v1/Systems/1'
+
+    @staticmethod
+    def words(argv):
+        if argv[0] == 'curl' and '-K' in argv:
+            return argv[-3:]                # -d, data, URL
+        return None
+
+    @staticmethod
+    def device(devices, argv, words):
+        return devices.device_at(re.match(r'https://([^/]*):\d+/', words[-1]).group(1))
+
+    def given(self):
+        return re.match('user = "[^:]*:(.*)"\n', self.feed).group(1)
+
+    def action(self, words):
+        if words[0] == '-d':
+            return {'{"ResetType": "ForceOff"}': 'off', '{"ResetType": "On"}': 'on'}[words[1]]
+        return {True: 'status', False: 'systems'}[words[-1].endswith(self.system)]
+
+    def answer(self, action):
+        if action == 'systems':
+            return 0, '{"Members": [{"@odata.id": "%s"}]}\n200' % self.system, ''
+        return 0, ('{"@odata.id": "%s", "PowerState": "%s", "UUID": "%s", "Actions": '
+                   '{"#ComputerSystem.Reset": {"target": "%s/Actions/'
+                   'ComputerSystem.Reset"}}}\n200' % (
+                       self.system, ('Off', 'On')[self.is_on()], self.world.hosts[
+                           self.devices.target(self.name)].uuid, self.system)), ''
+
+    def accepted(self, action, was_on):
+        if was_on == (action == 'on'):
+            return 0, '{"MessageId": "iLO.0.10.InvalidOperationForSystemState"}\n400', ''
+        return 0, '\n204', ''
+
+    def refusal(self, action):
+        return 0, '{"MessageId": "Base.1.0.InsufficientPrivilege"}\n400', ''
+
+    def silence(self):
+        return self.say(SSH_GIVES_UP, (28, '\n000', 'curl: (28) Connection timed out\n'))
+
+    def locked(self):
+        return 0, '\n401', ''
+
+    def die(self):
+        return self.say(READ, (18, '{"PowerState": "Off",\n200', 'curl: (18) transfer closed\n'))
+
+    def garbage(self):
+        return 0, '<html>"PowerState": "Off"</html>\n200', ''
+
+
+class Cluster(Language):
+    """fence_NAME of ClusterLabs, its options on stdin: devices.md 6."""
+
+    @staticmethod
+    def words(argv):
+        if len(argv) == 1 and re.match('fence_[a-z0-9_]+$', argv[0]):
+            return argv
+        return None
+
+    @staticmethod
+    def device(devices, argv, words):
+        return None                         # stdin says which
+
+    @staticmethod
+    def options(feed):
+        return dict([line.split('=', 1) for line in feed.split('\n') if line])
+
+    def given(self):
+        return self.options(self.feed).get('passwd', '').strip('"')
+
+    def action(self, words):
+        return self.options(self.feed)['action']
+
+    def answer(self, action):
+        return {True: (0, 'Status: ON\n', ''), False: (2, 'Status: OFF\n', '')}[self.is_on()]
+
+    def accepted(self, action, was_on):
+        return 0, 'Success: Powered %s\n' % action.upper(), ''
+
+    def refusal(self, action):
+        return 1, '', 'ERROR: Failed: Timed out waiting to power OFF\n'
+
+    def silence(self):
+        """It hangs until somebody kills it."""
+        return None
+
+    def locked(self):
+        return 1, '', 'ERROR: Unable to connect/login to fencing device\n'
+
+    def die(self):
+        return self.say(READ, (137, '', ''))
+
+    def garbage(self):
+        """A script that cannot be read ends with 2 as well."""
+        return 2, 'Status: ON\nStatus: OFF!\n', ''
 
 
 class Agent(Language):
@@ -438,9 +604,12 @@ class Agent(Language):
         return 141, 'off off off\n', ''
 
 
-LANGUAGES = (Ilo, Xvm, Ipmi, Agent)
+LANGUAGES = (Ilo, Xvm, Ipmi, Talk, Redfish, Cluster, Agent)
 
 
 def language_of(method):
     """What the devices of a method speak."""
-    return {'ILO': Ilo, 'XVM': Xvm, 'IRMC': Ipmi, 'IPMI': Ipmi}.get(method, Agent)
+    if method.startswith('fence_'):
+        return Cluster
+    return {'ILO': Ilo, 'XVM': Xvm, 'IRMC': Ipmi, 'IPMI': Ipmi,
+            'REDFISH': Redfish}.get(method, Agent)

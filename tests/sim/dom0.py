@@ -198,6 +198,9 @@ class SimDom0(object):
             self.ended([job], FOREVER)
         return job.result
 
+    def abandon(self, job):
+        self.expire(job)
+
     def spawn(self, work):
         self.check()
         return SimChild(self, work)

@@ -464,8 +464,11 @@ class Story(object):
         dom0, uuid = self.host(other).dom0, self.host(name).uuid
         self.world.dead[name] = 1
         self.world.watch_links()
-        dom0.write(ha_lizard.ORDERS, ha_lizard.to_state(
-            [('confirm-dead.' + uuid, '%.1f by hand' % dom0.now())]))
+        orders = ha_lizard.from_state(dom0.read(ha_lizard.ORDERS)) or []
+        dom0.write(ha_lizard.ORDERS, ha_lizard.to_state([
+            order for order in orders if order[0] != 'boot'] + [
+            ('boot', dom0.read(ha_lizard.BOOT_ID).strip()),
+            ('confirm-dead.' + uuid, '%.1f by hand' % dom0.now())]))
 
     def do_freeze(self, minutes):
         from dom0 import WALL

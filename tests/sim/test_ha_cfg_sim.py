@@ -593,6 +593,20 @@ class TestOther(ServedCase):
                 for each in value[key]:
                     self.assertEqual(names.split(), sorted(each), (name, key))
 
+    def test_alerts(self):
+        self.serve()
+        self.assertIn('no alerts', self.done('show-alerts'))
+        self.refused(2, ('raise-alert', 'x', '9'), 'a priority from 1')
+        self.refused(2, ('raise-alert', ' '), 'empty')
+        self.done('raise-alert', 'it is "odd", isn\'t it', '2')
+        self.assertIn('it is "odd", isn\'t it', self.done('show-alerts'))
+        self.assertIn('1 alerts', self.done('clear-alerts'))
+        self.assertIn('no alerts', self.done('show-alerts'))
+        self.refused(1, ('email',), '127.0.0.1')
+
+    test_alerts = base.only_if(hasattr(ha_lizard, 'list_messages'),
+                               'the messages of the pool come with the alerts')(test_alerts)
+
     def test_log(self):
         self.serve()
         self.refused(1, ('log', '--no-follow'), 'no log has a line')
@@ -634,13 +648,17 @@ class TestBrokenPool(ServedCase):
                 (124, 'maintenance a on --yes'), (124, 'what-if master-dead'), (0, 'why v'), (0, 'history'),
                 (0, 'recover'), (0, 'version'), (0, 'help'), (0, 'complete set-vm-ha v')):
             waiting.append((status, words.split()))
+        # What starting so many takes on this machine, busy as it is just now.
+        began = ha_lizard.clock()
+        self.try_at_once([(0, ['version'])] * AT_ONCE, 60)
+        start = ha_lizard.clock() - began
         while waiting:
-            self.try_at_once(waiting[:AT_ONCE])
+            self.try_at_once(waiting[:AT_ONCE], 1 + 2 + 1 + 2 * start)
             del waiting[:AT_ONCE]
         self.assertIn('MAIL_ON=1\n', self.cfg('get')[1])
 
-    def try_at_once(self, cases):
-        """Each must end within XE_TIMEOUT + 2 s, beside the start of Python."""
+    def try_at_once(self, cases, seconds):
+        """Each must end in that time."""
         began, running = ha_lizard.clock(), []
         nothing = open(os.devnull, 'r+')
         try:
@@ -648,11 +666,13 @@ class TestBrokenPool(ServedCase):
                 running.append((status, words, self.served.begin(
                     CFG + words, stdin=nothing, stdout=nothing, stderr=nothing)))
             self.served.until(lambda: not [each for each in running
-                                           if each[2].poll() is None], 1 + 2 + 3)
+                                           if each[2].poll() is None], seconds)
+            took = ha_lizard.clock() - began
             self.served.turn(0)
+            statuses = [each[2].poll() for each in running]
+            self.assertEqual([case[0] for case in cases], statuses,
+                             '%s of %s after %.1f s' % (statuses, cases, took))
             self.assertEqual([], [pid for pid in self.served.pids() if 'client.py' in (
                 ha_lizard.read_file('/proc/%d/cmdline' % pid, ''))])
         finally:
             nothing.close()
-        self.assertEqual([case[0] for case in cases], [each[2].poll() for each in running],
-                         '%s after %.1f s' % (cases, ha_lizard.clock() - began))

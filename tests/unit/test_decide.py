@@ -727,6 +727,9 @@ class CleaningUp(Case):
     def test_then_xapi_is_told_while_vms_start(self):
         self.set('n3', unlocked=True)
         self.vms = [vm('web')]
+        self.check('slave n3 is off; VMs are down', 'note that n3 was taken for dead',
+                   'start web on n1')
+        self.set('n3', marked=True)
         self.check('slave n3 is off; VMs are down', 'tell xapi that n3 is dead',
                    'start web on n1')
 
@@ -762,7 +765,7 @@ class CleaningUp(Case):
         self.set('n3', unlocked=True, declared=True, restarted=True)
         self.check('slave n3 is off')
         self.set('n3', restarted=False, declared=False)
-        self.given = {'tried': {'tell xapi that n3 is dead': 'no'}}
+        self.given = {'tried': {'note that n3 was taken for dead': 'no'}}
         self.check('slave n3 is off')
 
     def test_that_sixteen_are_reset_at_a_time(self):
@@ -1380,7 +1383,13 @@ class Promises(Case):
 
     def refused(self, why, wait=2):
         plan = self.check('slave n3 is silent; not fencing it: ' + why)
-        self.assertEqual(plan.wait, wait)
+        self.assertEqual(plan.wait, wait, why)
+
+    def test_that_there_is_haste_while_time_is_missing(self):
+        self.set('n3', unsure=True)
+        for silence, lease, wait in ((62, None, 2), (63, None, 0), (65, 40, 2), (66, 40, 0)):
+            self.set('n3', silence=silence, lease=lease)
+            self.assertEqual(self.plan().wait, wait, silence)
 
     def test_that_a_kept_promise_is_proof(self):
         self.assertEqual(self.actions(), ['take over from n3 without a device'])
@@ -1395,6 +1404,7 @@ class Promises(Case):
 
     def test_that_there_is_no_haste_without_a_promise(self):
         self.set('n3', lease=None)
+        self.set('n3', silence=100)
         self.refused('POOL proves nothing and n3 has not promised to stop its VMs', 0)
 
     def test_that_there_is_no_haste_later_on(self):
@@ -1403,7 +1413,7 @@ class Promises(Case):
 
     def test_that_everybody_must_agree(self):
         self.set('n3', unsure=True, silence=100)
-        self.refused('not every member that answers can say whether n3 lives')
+        self.refused('not every member that answers can say whether n3 lives', 0)
 
     def test_that_an_agent_without_status_is_like_pool(self):
         self.settings['FENCE_METHOD'] = 'ILO'
@@ -1412,7 +1422,7 @@ class Promises(Case):
         self.set('n3', silence=44)
         self.refused('waiting for 45 s from its last answer, as it promised')
         self.set('n3', lease=None)
-        self.refused('no status; n3 has not promised to stop its VMs', 0)
+        self.refused('no status; n3 has not promised to stop its VMs')
 
     def test_that_a_device_that_failed_is_not(self):
         self.settings['FENCE_METHOD'] = 'ILO'
@@ -1424,7 +1434,7 @@ class Promises(Case):
         self.set('n3', fence_failed='no BMC', fence_wait=10)
         self.assertEqual(self.actions(), ['take over from n3 without a device'])
         self.set('n3', lease=None, silence=44)
-        self.refused('waiting for 45 s from its last answer (FENCE_HA_ONFAIL=1)', 0)
+        self.refused('waiting for 45 s from its last answer (FENCE_HA_ONFAIL=1)')
         self.set('n3', fence_wait=0)
         self.assertEqual(self.actions(), ['fence n3'])
         self.set('n3', silence=45)
@@ -1481,6 +1491,78 @@ class PromisesInATie(Case):
         self.hosts = [member('n1', SILENT, silence=45, lease=40), member('n2'), member('n3')]
         self.given['age'] = 50
         self.assertEqual(self.actions(), ['take over from n1 without a device'])
+
+
+class Maintenance(Case):
+    """The administrator's mark counts, whatever xapi made of `enabled`."""
+
+    def test_that_such_a_slave_is_no_candidate(self):
+        self.me, self.given = 'n2', {'age': 40}
+        self.set('n1', SILENT)
+        self.set('n2', maintenance=True)
+        self.check('master n1 is silent; not taking over: this host is in maintenance')
+
+    def test_that_it_is_passed_over_and_no_heir(self):
+        self.set('n2', maintenance=True)
+        self.check('all is well', 'name n3 as the one to replace this master')
+        self.me, self.given = 'n3', {'age': 40}
+        self.set('n1', SILENT)
+        self.assertEqual(self.actions(), ['fence n1'])
+
+    def test_that_one_that_cannot_keep_notes_is_none_either(self):
+        self.set('n2', doing='unfit')
+        self.check('all is well', 'name n3 as the one to replace this master')
+
+    def test_that_it_gets_no_vms_and_is_left_alone(self):
+        self.vms = [vm('web', affinity='n3')]
+        self.set('n3', maintenance=True)
+        self.assertEqual(self.actions(), ['start web on n1'])
+        self.vms = []
+        self.set('n3', SILENT)
+        self.check('slave n3 is silent; leaving it alone: '
+                   'it was in maintenance and runs no VM')
+
+    def test_that_placements_say_so(self):
+        self.vms = [vm('web')]
+        for name in ('n1', 'n2', 'n3'):
+            self.set(name, maintenance=True)
+        self.given = {'heir': 'none_available'}
+        self.check('VMs are down; no host can run web: n1 is in maintenance; '
+                   'n2 is in maintenance; n3 is in maintenance')
+
+
+class Healed(Case):
+    """A host that was declared dead and lives is enabled again."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.set('n3', marked=True, enabled=False, back=30, settling=30)
+
+    def test_to_enable_it(self):
+        self.check('all is well', 'enable n3 again')
+
+    def test_then_to_take_the_mark_off(self):
+        self.set('n3', enabled=True)
+        self.check('all is well', 'note that n3 is alive')
+
+    def test_not_before_it_is_back_for_good(self):
+        for fields in ({'back': 29}, FAILING, {'maintenance': True}, {'doing': 'suspended'},
+                       {'doing': 'starting'}, {'off': 'ILO', 'unlocked': True, 'declared': True}):
+            self.setUp()
+            self.set('n3', **fields)
+            self.check('all is well')
+
+    def test_nothing_to_one_that_the_administrator_disabled(self):
+        self.set('n3', marked=False)
+        self.check('all is well')
+
+
+class DiedOver(Case):
+    def test_that_what_was_starting_there_is_reset(self):
+        self.set('n3', SILENT, off='ILO')
+        self.vms = [vm('web', busy=True, starting='n3'), vm('db', busy=True, starting='n2'),
+                    vm('old', starting='n3')]
+        self.check('slave n3 is off; cleaning up', 'reset the power state of web')
 
 
 class Settling(Case):

@@ -10,7 +10,7 @@ N3 = '9b9a243a-abf3-485f-bb37-e43b29555cbe'
 VM2 = '0838afcc-1c6c-549b-a28c-d7916ca7753a'
 SECRET = 'S3cret words'
 
-METHODS = ('ILO', 'IRMC', 'IPMI', 'XVM', 'CUSTOM')
+METHODS = ('ILO', 'IRMC', 'IPMI', 'XVM', 'REDFISH', 'fence_apc', 'CUSTOM')
 FOLDER = '/etc/ha-lizard/fence/'
 AGENT = FOLDER + 'CUSTOM/CUSTOM.sh'
 
@@ -43,9 +43,9 @@ def host(uuid=N2, name='n2', address='10.0.0.2'):
 class Called(object):
     """A call of a child, as Dom0 saw it."""
 
-    def __init__(self, at, argv, timeout, env, password):
+    def __init__(self, at, argv, timeout, env, password, feed=''):
         self.at, self.argv, self.timeout = at, argv, timeout
-        self.env, self.password = env or {}, password
+        self.env, self.password, self.feed = env or {}, password, feed
 
 
 class FakeDom0(object):
@@ -82,7 +82,7 @@ class FakeDom0(object):
 
     def run(self, argv, timeout, feed='', env=None, password=None):
         self.heard()
-        self.calls.append(Called(self.time, argv, timeout, env, password))
+        self.calls.append(Called(self.time, argv, timeout, env, password, feed))
         answer = self.answer(argv)
         if len(answer) == 3:
             answer = (1.0,) + tuple(answer)
@@ -260,11 +260,13 @@ class Protocol(base.TestCase):
                          ('failed', 'FENCE_METHOD names no method'))
 
     def test_what_is_not_offered_is_refused(self):
-        for name in ('REDFISH', 'fence_ipmilan', 'ilo', '../ILO', 'a/b', '-x', '', '.'):
+        for name in ('PDU', 'fence_ipmilan', 'ilo', '../ILO', 'a/b', '-x', '', '.'):
             dom0 = FakeDom0()
             verdict = self.prove(dom0, name)
             self.assertEqual((verdict.result, dom0.calls), ('failed', []))
-        self.assertIn('there is no such method', self.prove(dom0, 'REDFISH').why)
+        self.assertIn('there is no such method', self.prove(dom0, 'PDU').why)
+        self.assertIn('there is no ' + FOLDER + 'fence_ipmilan/fence_ipmilan.hosts',
+                      self.prove(dom0, 'fence_ipmilan').why)
         self.assertIn('(ILO is built in)', self.prove(dom0, 'ilo').why)
         self.assertIn('this is no name of a method', self.prove(dom0, '../ILO').why)
 
@@ -376,12 +378,12 @@ class Protocol(base.TestCase):
 class HostsFiles(base.TestCase):
     """A wrong line never leads to a wrong host fenced."""
 
-    def parse(self, *lines):
-        found, problems = ha_lizard.parse_hosts('\n'.join(lines))
+    def parse(self, *lines, **named):
+        found, problems = ha_lizard.parse_hosts('\n'.join(lines), **named)
         return [(device.uuid, device.address) for device in found], problems
 
-    def refused(self, line, part):
-        found, problems = self.parse('%s:10.0.0.9' % N1, line)
+    def refused(self, line, part, method=''):
+        found, problems = self.parse('%s:10.0.0.9' % N1, line, method=method)
         self.assertEqual(found, [(N1, '10.0.0.9')])
         self.assertEqual(len(problems), 1)
         self.assertIn('line 2: ', problems[0])
@@ -402,7 +404,7 @@ class HostsFiles(base.TestCase):
 
     def test_settings_of_a_device(self):
         found, problems = ha_lizard.parse_hosts(
-            '%s:10.0.0.1 user=Administrator port=2222 cipher=17\n' % N1.upper())
+            '%s:10.0.0.1 user=Administrator port=2222 cipher=17\n' % N1.upper(), 'IPMI')
         self.assertEqual((found[0].uuid, problems), (N1, []))
         self.assertEqual(found[0].options, {'user': 'Administrator', 'port': '2222',
                                             'cipher': '17'})
@@ -437,12 +439,13 @@ class HostsFiles(base.TestCase):
     def test_bad_settings_of_a_device(self):
         for word in ('user=', 'user=-x', 'user=a;b', 'port=0', 'port=65536', 'port=x',
                      'port=',
-                     'cipher=x', 'cipher='):
-            self.refused('%s:10.0.0.1 %s' % (N2, word), 'the value of ')
-            self.refused('%s:10.0.0.1 user=a %s' % (N2, word), 'the value of ')
-        for word in ('10.0.0.2', 'USER=a', '#', 'timeout=3'):
+                     'cipher=x', 'cipher=', 'timeout=3', 'timeout=121', 'timeout=x',
+                     'over=telnet', 'over='):
+            self.refused('%s:10.0.0.1 %s' % (N2, word), 'the value of ', 'IRMC')
+            self.refused('%s:10.0.0.1 user=a %s' % (N2, word), 'the value of ', 'IRMC')
+        for word in ('10.0.0.2', 'USER=a', '#', 'over=ssh'):
             self.refused('%s:10.0.0.1 %s' % (N2, word),
-                         'only cipher= port= user= may follow')
+                         'only cipher= port= timeout= user= may follow', 'IPMI')
 
     def test_a_password_is_refused_and_not_quoted(self):
         for line in ('%s:10.0.0.1 password=hush' % N2, '%s:10.0.0.1 passwd=hush' % N2,
@@ -479,12 +482,13 @@ class HostsFiles(base.TestCase):
             self.assertEqual((found, len(problems)), ([], 2), bad)
 
     def test_the_samples(self):
-        for name in ('ILO', 'IRMC', 'XVM'):
+        for name in ('ILO', 'IRMC', 'IPMI', 'REDFISH', 'XVM', 'fence_NAME'):
             text = base.read('%s/fence/%s/%s.hosts' % (base.ROOT, name, name))
+            name = name.replace('NAME', 'apc')
             self.assertEqual(ha_lizard.parse_hosts(text), ([], []))
             lines = [line[2:] for line in text.split('\n') if line[2:10].isalnum()
                      and line[10:11] == '-']
-            found, problems = self.parse(*lines)
+            found, problems = self.parse(method=name, *lines)
             self.assertEqual((len(found), problems), (len(lines), []))
             self.assertLessEqual(2, len(found))
 
@@ -970,6 +974,606 @@ class Custom(base.TestCase):
         self.assertEqual(dom0.asked(), [])
 
 
+class Later(base.TestCase):
+    """What came after the first section: budgets, doubts, barred devices."""
+
+    def prove(self, dom0, *methods, **more):
+        return ha_lizard.prove_off(dom0, settings(*(methods or ('ILO',))), host(), **more)
+
+    def test_a_host_that_reads_off_and_answers(self):
+        verdict = self.prove(ilo(TAKEN, OFF), still_alive=lambda: 'n2 answers')
+        self.assertEqual(verdict.result, 'failed')
+        self.assertEqual(verdict.why, 'ILO: n2 read off twice, 6 s after the command, but n2 '
+                         'answers: wrong machine, or a device that lies')
+        self.assertEqual(self.prove(ilo(TAKEN, OFF), still_alive=lambda: None).result, 'off')
+
+    def test_still_alive_is_asked_only_of_what_reads_off(self):
+        def never():
+            raise AssertionError('asked')
+        self.assertEqual(self.prove(ilo(TAKEN, ON), still_alive=never).result, 'failed')
+        self.assertEqual(self.prove(FakeDom0(), 'POOL', still_alive=never).result, 'unproved')
+
+    def test_a_barred_device_is_not_touched(self):
+        dom0 = ilo(TAKEN, OFF)
+        verdict = self.prove(dom0, barred={'ILO': 'its device reads off while n2 lives'})
+        self.assertEqual((verdict.result, dom0.calls), ('failed', []))
+        self.assertEqual(verdict.why, 'ILO: its device reads off while n2 lives')
+        dom0 = ilo(TAKEN, OFF)
+        dom0.files[FOLDER + 'IRMC/IRMC.hosts'] = '%s:b2\n' % N2
+        dom0.answers = lambda argv: (0, 'Chassis Power is off\n', '')
+        verdict = self.prove(dom0, 'ILO', 'IRMC', barred={'ILO': 'x'})
+        self.assertEqual((verdict.result, verdict.method), ('off', 'IRMC'))
+
+    def test_a_budget_of_its_own(self):
+        for line, seconds in ((' timeout=20', 20), (' timeout=120', 120), ('', 60)):
+            dom0 = ilo((9.0,) + ON)
+            dom0.files[FOLDER + 'ILO/ILO.hosts'] = '%s:b2%s\n' % (N2, line)
+            verdict = self.prove(dom0)
+            self.assertIn('is not proved off after %d s: n2 reads on' % seconds, verdict.why)
+            self.assertTrue(seconds - 10 < dom0.now() - 1000 <= seconds + 0.01, dom0.now())
+            self.assertEqual('timeout=120' in verdict.why, seconds < 120)
+
+    def test_fence_seconds(self):
+        dom0 = ilo(ON)
+        dom0.files[FOLDER + 'ILO/ILO.hosts'] = '%s:b2 timeout=100\n' % N2
+        for methods, seconds in ((['ILO'], 100), (['ILO', 'POOL'], 160), ([], 60)):
+            self.assertEqual(ha_lizard.fence_seconds(dom0, settings(*methods), host()), seconds)
+
+    def test_a_busy_device_is_commanded_again_soon(self):
+        busy = devices.clp_failed('COMMAND ERROR-UNSPECIFIED', '')
+        commands = [busy, busy, TAKEN]
+        dom0 = ilo()
+        dom0.answers = lambda argv: (argv[-1] == 'power' and (OFF, ON)[bool(commands)]
+                                     or commands.pop(0))
+        self.assertEqual(self.prove(dom0).result, 'off')
+        sent = [call.at for call in dom0.calls if call.argv[-1] == 'power off hard']
+        self.assertEqual(len(sent), 3)
+        for one, next_one in zip(sent, sent[1:]):
+            self.assertTrue(8 <= next_one - one < 16, sent)
+
+    def test_a_session_that_broke_may_have_brought_the_command_there(self):
+        reasons = [None]
+        dom0 = ilo((255, '', 'client_loop: send disconnect: Connection timed out'), ON, OFF)
+        verdict = self.prove(dom0, keep_going=lambda: reasons.pop())
+        self.assertEqual(verdict.result, 'off')
+
+
+class Secrets(base.TestCase):
+    """METHOD.secrets: passwords of single devices."""
+
+    path = FOLDER + 'ILO/ILO.secrets'
+
+    def test_parse(self):
+        found, problems = ha_lizard.parse_secrets(
+            '# mine\n\n%s:a b:c \n%s:"q"\n' % (N1.upper(), N2))
+        self.assertEqual((found, problems), ({N1: 'a b:c ', N2: '"q"'}, []))
+
+    def test_problems_quote_nothing(self):
+        for text in (N1, N1 + ':', 'n1:hush', ' %s:hush' % N1, '%s:hush\r' % N1, 'hush'):
+            found, problems = ha_lizard.parse_secrets(text)
+            self.assertEqual((found, len(problems)), ({}, 1), text)
+            self.assertNotIn('hush', problems[0])
+        found, problems = ha_lizard.parse_secrets('%s:hush\n%s:lull' % (N1, N1))
+        self.assertEqual((found, problems), ({}, ['line 2: %s has two passwords' % N1]))
+
+    def dom0(self, text, mode='600\n'):
+        dom0 = FakeDom0(None, {FOLDER + 'ILO/ILO.hosts': '%s:b2\n' % N2, self.path: text})
+        dom0.answers = lambda argv: {'stat': (0.01, 0, mode, ''), 'power': (1,) + OFF}.get(
+            argv[0], {'power': OFF}.get(argv[-1], TAKEN))
+        return dom0
+
+    def prove(self, dom0, **more):
+        return ha_lizard.prove_off(dom0, settings('ILO', **more), host())
+
+    def test_its_own_password(self):
+        dom0 = self.dom0('%s:other words' % N2)
+        self.assertEqual(self.prove(dom0, fence_passwd='').result, 'off')
+        self.assertEqual(set([call.password for call in dom0.calls[1:]]), set(['other words']))
+
+    def test_the_common_one_for_the_rest(self):
+        dom0 = self.dom0('%s:other words' % N1)
+        self.prove(dom0)
+        self.assertEqual(dom0.calls[-1].password, SECRET)
+        self.assertEqual(self.prove(self.dom0('%s:x' % N1), fence_passwd='').why,
+                         'ILO: FENCE_PASSWD is empty')
+
+    def test_refusals(self):
+        for text, mode, part in (
+                ('%s:x' % N2, '644', 'others may read %s: chmod 600' % self.path),
+                ('%s:x' % N2, '640', 'chmod 600'), ('%s:x' % N2, '1604', 'chmod 600'),
+                ('hush', '600', 'ILO.secrets line 1: it is not')):
+            dom0 = self.dom0(text, mode)
+            verdict = self.prove(dom0)
+            self.assertEqual(verdict.result, 'failed')
+            self.assertIn(part, verdict.why)
+            self.assertEqual([call.argv[0] for call in dom0.calls], ['stat'])
+
+    def test_it_is_not_quoted(self):
+        dom0 = self.dom0('%s:other words' % N2)
+        dom0.answers = lambda argv: {'stat': (0, '400', '')}.get(
+            argv[0], (255, '', 'no: other words, %s' % SECRET))
+        why = self.prove(dom0).why
+        self.assertNotIn('other words', why)
+        self.assertNotIn(SECRET, why)
+
+
+class FakeLink(object):
+    """A device that says its answers, one piece at each read."""
+
+    def __init__(self, *pieces):
+        self.pieces, self.typed = list(pieces), []
+
+    def read(self, seconds):
+        if not self.pieces:
+            return None
+        return self.pieces.pop(0)
+
+    def write(self, text):
+        self.typed.append(text)
+
+    def close(self):
+        pass
+
+
+class Dialogs(base.TestCase):
+    """ha_lizard.py talk: telnet, and the menu of an iRMC."""
+
+    def play(self, steps, *pieces):
+        dialog = ha_lizard.Dialog()
+        dialog.link = FakeLink(*pieces)
+        dialog.do_ssh = dialog.do_telnet = lambda *_: None
+        why = dialog.play(steps)
+        return why, dialog
+
+    def clp(self, *pieces):
+        return self.play(ha_lizard.clp_dialog('b2', '23', 'Admin', SECRET, 'power'), *pieces)
+
+    LOGIN = ('\r\nLogin Name: ', 'Admin\r\nPassword: ',
+             '\r\nUser:Admin logged-in to X\r\niLO 2\r\nServer Power: On\r\n\r\n</>hpiLO-> ')
+
+    def test_a_command_over_telnet(self):
+        why, dialog = self.clp(*self.LOGIN + ('power', OFF[1] + '</>hpiLO-> ', ''))
+        self.assertIsNone(why)
+        self.assertEqual(dialog.link.typed, ['Admin\r', SECRET + '\r', 'power\r', 'exit\r'])
+        self.assertEqual(ha_lizard.clp_power(dialog.kept), 'off')
+
+    def test_a_prompt_in_pieces(self):
+        text = ''.join(self.LOGIN + ('power', OFF[1] + '</>hpiLO-> '))
+        why, dialog = self.clp(*list(text) + [''])
+        self.assertIsNone(why)
+        self.assertEqual(ha_lizard.clp_power(dialog.kept), 'off')
+
+    def test_an_answer_to_an_older_command_is_none(self):
+        """It came before the echo of this one."""
+        why, dialog = self.clp(*self.LOGIN + (
+            OFF[1] + '</>hpiLO-> power', ON[1] + '</>hpiLO-> ', ''))
+        self.assertIsNone(why)
+        self.assertEqual(ha_lizard.clp_power(dialog.kept), 'on')
+
+    def test_a_refused_login(self):
+        why, dialog = self.clp(*self.LOGIN[:2] + ('\r\nLogin failed.\r\n\r\nLogin Name: ',))
+        self.assertIn('Permission denied', why)
+        self.assertEqual(len(dialog.link.typed), 2)
+        why, dialog = self.clp(*self.LOGIN[:2] + ('\r\nLogin Name: ',))
+        self.assertIn('Permission denied', why)
+
+    def test_an_end_half_way(self):
+        for count in range(len(self.LOGIN)):
+            for last, part in (((), 'waits for something else'), (('',), 'ended the session')):
+                why, dialog = self.clp(*self.LOGIN[:count] + last)
+                self.assertIn(part, why)
+        why, dialog = self.clp(*self.LOGIN + ('power', OFF[1][:40], ''))
+        self.assertIn('it ended the session', why)
+
+    MAIN = ('\x1b[2J\x1b[1;1HPower Status : On\r\n (1) System Information\r\n'
+            ' (2) Power Management\r\nEnter selection or (0) to quit: ')
+    POWER = ('\r\n (1) Immediate Power Off\r\n (4) Power On\r\n'
+             'Enter selection or (0) to quit: ')
+
+    def menu(self, item, *pieces):
+        return self.play(ha_lizard.menu_dialog(['ssh'], SECRET, item),
+                         "admin@b2's password: ", *pieces)
+
+    def test_the_menu(self):
+        why, dialog = self.menu('Immediate Power Off', self.MAIN, self.POWER,
+                                '\r\nDo you really want to power off (yes/no)? ',
+                                '\r\nPress any key to continue', self.POWER, self.MAIN, '')
+        self.assertIsNone(why)
+        self.assertEqual(dialog.link.typed,
+                         [SECRET + '\n', '2', '1', 'yes\r', '\r', '0', '0'])
+
+    def test_the_menu_of_another_firmware(self):
+        """The number is looked up: a key typed blindly may do anything."""
+        why, dialog = self.menu('Immediate Power Off',
+                                self.MAIN.replace('(2) Power', '(7) Power'),
+                                self.POWER.replace('Immediate Power Off', 'Burn'))
+        self.assertIn('its menu has no "Immediate Power Off"', why)
+        self.assertEqual(dialog.link.typed, [SECRET + '\n', '7'])
+
+    def test_the_status_of_the_menu(self):
+        why, dialog = self.menu('', self.MAIN, '')
+        self.assertEqual((why, dialog.link.typed), (None, [SECRET + '\n', '0']))
+        self.assertEqual(ha_lizard.irmc_power(dialog.kept), 'on')
+        why, dialog = self.menu('', 'Permission denied, please try again.\r\n')
+        self.assertIn('Permission denied', why)
+
+    def test_irmc_power(self):
+        for text, state in (('Power Status : Off\n', 'off'), ('Power Status: On', 'on'),
+                            ('', 'unknown'), ('Power Status : Unknown', 'unknown'),
+                            ('Power Status : On\nPower Status : Off', 'unknown'),
+                            ('Power Status : Official', 'unknown'), ('Off', 'unknown'),
+                            ('Power Status : Off\nPower Status : Off', 'off')):
+            self.assertEqual(ha_lizard.irmc_power(text), state, text)
+
+    def test_scripts(self):
+        """Nothing in a word can become a step of its own."""
+        script = ha_lizard.to_script([('type', 'a\nwait\tb\\\r'), ('mark',)])
+        self.assertEqual(script.count('\n'), 2)
+        self.assertEqual([[ha_lizard.unescape(word) for word in line.split('\t')]
+                          for line in script.split('\n') if line],
+                         [['type', 'a\nwait\tb\\\r'], ['mark']])
+
+    def test_telnet_text(self):
+        for raw, expected in (
+                ('abc', ('abc', '', '')), ('a\0b', ('ab', '', '')),
+                ('a\xff\xffb', ('a\xffb', '', '')),
+                ('\xff\xfd\x18x', ('x', '', '\xff\xfc\x18')),
+                ('\xff\xfb\x01x', ('x', '', '\xff\xfd\x01')),
+                ('\xff\xfb\x22x', ('x', '', '\xff\xfe\x22')),
+                ('\xff\xfe\x01\xff\xfc\x01x', ('x', '', '')),
+                ('\xff\xfa\x18\x01\xff\xf0x', ('x', '', '')),
+                ('x\xff\xf9y', ('xy', '', '')),
+                ('x\xff', ('x', '\xff', '')), ('x\xff\xfd', ('x', '\xff\xfd', '')),
+                ('x\xff\xfa\x18\x01', ('x', '\xff\xfa\x18\x01', ''))):
+            self.assertEqual(ha_lizard.telnet_text(raw), expected)
+
+    def test_bytes(self):
+        raw = '\xff\xfd\x18'
+        self.assertEqual(ha_lizard.to_characters(ha_lizard.from_characters(raw)), raw)
+
+    def prove(self, method, line, answers):
+        dom0 = FakeDom0(None, {FOLDER + '%s/%s.hosts' % (method, method):
+                               '%s:b2%s\n' % (N2, line)})
+        dom0.answers = answers
+        return ha_lizard.prove_off(dom0, settings(method), host()), dom0
+
+    def test_ilo_over_telnet(self):
+        def answers(argv):
+            self.assertEqual(argv[2:], ['talk', 'b2'])
+            return {0: TAKEN}.get(len(dom0.calls) - 1, OFF)
+        dom0 = FakeDom0(answers, {FOLDER + 'ILO/ILO.hosts': '%s:b2 over=telnet\n' % N2})
+        verdict = ha_lizard.prove_off(dom0, settings('ILO'), host())
+        self.assertEqual(verdict.result, 'off')
+        for call in dom0.calls:
+            self.assertNotIn(SECRET, ' '.join(call.argv))
+            self.assertIn(SECRET, call.feed)
+        self.assertIn('telnet\tb2\t23', dom0.calls[0].feed)
+        self.assertIn('power off hard', dom0.calls[0].feed)
+
+    def test_irmc_without_ipmi(self):
+        """Silence by IPMI: the menu is tried, and from then on alone."""
+        lost = (6.0, 1, '', 'Error: Unable to establish IPMI v2 / RMCP+ session')
+        seen = []
+
+        def answers(argv):
+            seen.append(argv[0] == 'ipmitool')
+            if argv[0] == 'ipmitool':
+                return lost
+            return 0, 'Power Status : Off\nEnter selection or (0) to quit: ', ''
+        verdict, dom0 = self.prove('IRMC', '', answers)
+        self.assertEqual((verdict.result, seen), ('off', [True, False, False, False]))
+        seen[:] = []
+        verdict, dom0 = self.prove('IRMC', ' over=ipmi', answers)
+        self.assertEqual((verdict.result, set(seen)), ('failed', set([True])))
+        seen[:] = []
+        verdict, dom0 = self.prove('IRMC', ' over=ssh port=2222', answers)
+        self.assertEqual((verdict.result, set(seen)), ('off', set([False])))
+        self.assertIn('2222', dom0.calls[0].feed)
+
+    def test_irmc_silent_on_both_ways(self):
+        def answers(argv):
+            if argv[0] == 'ipmitool':
+                return 6.0, 1, '', 'Error: Unable to establish IPMI v2 / RMCP+ session'
+            return 255, '', 'ssh: connect to host b2 port 22: Connection refused'
+        verdict, _ = self.prove('IRMC', '', answers)
+        self.assertEqual(verdict.result, 'failed')
+        self.assertIn('the device does not answer', verdict.why)
+        self.assertIn('by ssh: it cannot be reached', verdict.why)
+
+    def test_irmc_refused_login_is_not_tried_by_ssh(self):
+        verdict, dom0 = self.prove('IRMC', '', lambda argv: (
+            0.07, 1, '', 'Error: Unable to establish IPMI v2 / RMCP+ session'))
+        self.assertEqual([call.argv[0] for call in dom0.calls], ['ipmitool'])
+
+
+SYSTEM = ('{"@odata.id": "/redfish/v1/Systems/1", "PowerState": "%s", "UUID": "%s",\n'
+          '"Actions": {"#ComputerSystem.Reset": {"ResetType@Redfish.AllowableValues": '
+          '["On", "ForceOff"], "target": "/redfish/v1/Systems/1/Actions/X.Reset"}}}')
+
+
+class Redfish(base.TestCase):
+
+    def prove(self, answers, line='', **more):
+        self.dom0 = FakeDom0(answers, {FOLDER + 'REDFISH/REDFISH.hosts':
+                                       '%s:b2%s\n' % (N2, line)})
+        return ha_lizard.prove_off(self.dom0, settings('REDFISH', **more), host())
+
+    def answers(self, systems='{"Members": [{"@odata.id": "/redfish/v1/Systems/1/"}]}\n200',
+                post='\n204', state=SYSTEM % ('Off', N2) + '\n200', status=0):
+        def answer(argv):
+            if '-d' in argv:
+                return status, post, ''
+            return status, {True: systems, False: state}[argv[-1].endswith('/Systems')], ''
+        return answer
+
+    def test_it_works(self):
+        self.assertEqual(self.prove(self.answers(), ' port=8443 user=u').result, 'off')
+        urls = [call.argv[-1] for call in self.dom0.calls]
+        self.assertEqual(urls[:4], [
+            'https://b2:8443/redfish/v1/Systems', 'https://b2:8443/redfish/v1/Systems/1',
+            'https://b2:8443/redfish/v1/Systems/1/Actions/X.Reset',
+            'https://b2:8443/redfish/v1/Systems/1'])
+        self.assertIn('{"ResetType": "ForceOff"}', self.dom0.calls[2].argv)
+        for call in self.dom0.calls:
+            self.assertEqual(call.argv[:2], ['curl', '-q'])
+            self.assertNotIn(SECRET, ' '.join(call.argv))
+            self.assertEqual(call.feed, 'user = "u:%s"\n' % SECRET)
+
+    def test_quoting_and_ipv6(self):
+        dom0 = FakeDom0(self.answers(), {FOLDER + 'REDFISH/REDFISH.hosts': '%s:fe80::2\n' % N2})
+        ha_lizard.state_of(dom0, settings('REDFISH', fence_passwd='a"b\\c'), host())
+        self.assertEqual(dom0.calls[0].feed, 'user = "root:a\\"b\\\\c"\n')
+        self.assertEqual(dom0.calls[0].argv[-1], 'https://[fe80::2]:443/redfish/v1/Systems')
+
+    def test_a_system_of_a_chassis(self):
+        two = ('{"Members": [{"@odata.id": "/redfish/v1/Systems/1"}, '
+               '{"@odata.id": "/redfish/v1/Systems/2"}]}\n200')
+        verdict = self.prove(self.answers(two))
+        self.assertEqual((verdict.result, len(self.dom0.calls)), ('failed', 1))
+        self.assertIn('it has 2 systems', verdict.why)
+        verdict = self.prove(self.answers(two), ' system=/redfish/v1/Systems/2')
+        self.assertEqual(verdict.result, 'off')
+        self.assertEqual(self.dom0.calls[0].argv[-1], 'https://b2:443/redfish/v1/Systems/2')
+
+    def test_two_systems_at_one_address(self):
+        line = '%s:b2 system=/redfish/v1/Systems/%d\n'
+        found, problems = ha_lizard.parse_hosts(line % (N1, 1) + line % (N2, 2), 'REDFISH')
+        self.assertEqual((len(found), problems), (2, []))
+        found, problems = ha_lizard.parse_hosts(line % (N1, 1) + line % (N2, 1), 'REDFISH')
+        self.assertEqual((found, len(problems)), ([], 2))
+
+    def test_failures(self):
+        off = SYSTEM % ('Off', N2)
+        for named, calls, part in (
+                (dict(systems='{}\n401'), 1, 'it refused the user or the password (HTTP 401)'),
+                (dict(systems='x\n404'), 2, 'HTTP 404: x'),
+                (dict(systems='{"Members": []}\n200'), 1, 'it has 0 systems'),
+                (dict(post='{"MessageId": "Base.1.0.InsufficientPrivilege"}\n400',
+                      state=SYSTEM % ('On', N2) + '\n200'), 5, 'n2 reads on'),
+                (dict(state=off[:60] + '\n200'), 5, 'HTTP 200'),
+                (dict(state='<html>"PowerState": "Off"</html>\n200'), 5, 'HTTP 200'),
+                (dict(state=SYSTEM % ('PoweringOff', N2) + '\n200'), 5, 'not understood'),
+                (dict(state=off + '\n500'), 5, 'HTTP 500'),
+                (dict(state=off), 5, 'it cannot be reached'),
+                (dict(status=7), 5, 'it cannot be reached'),
+                (dict(status=18), 5, 'it cannot be reached'),
+                (dict(status=ha_lizard.NOT_FOUND), 1, 'curl: no such command')):
+            verdict = self.prove(self.answers(**named))
+            self.assertEqual(verdict.result, 'failed')
+            self.assertIn(part, verdict.why)
+            self.assertEqual(min(calls, len(self.dom0.calls)), calls, part)
+            self.assertLessEqual(self.dom0.now(), 1060.01)
+
+    def test_power(self):
+        for text, state in ((SYSTEM % ('Off', ''), 'off'), (SYSTEM % ('On', ''), 'on'),
+                            (SYSTEM % ('off', ''), 'unknown'), ('', 'unknown'),
+                            ('{"PowerState": null}', 'unknown'),
+                            ('{"PowerState": "Off", "Oem": {"PowerState": "On"}}', 'unknown'),
+                            ('{"PowerState": "Off"', 'unknown'),
+                            ('{"Text": "\\"PowerState\\": \\"Off\\""}', 'unknown'),
+                            ('{"PowerState": "Off", "Text": "}{\\""}', 'off'),
+                            ('{"PowerState": "Off", "Text": "cut', 'unknown')):
+            self.assertEqual(ha_lizard.redfish_power(text), state, text)
+
+
+class Cluster(base.TestCase):
+    """fence_NAME: agents of ClusterLabs."""
+
+    def prove(self, off, status, line=' plug=3 ssl=1', **more):
+        def answers(argv):
+            self.assertEqual(argv, ['fence_apc'])
+            return {True: off, False: status}['action=off\n' in self.dom0.calls[-1].feed]
+        self.dom0 = FakeDom0(answers, {FOLDER + 'fence_apc/fence_apc.hosts':
+                                       '%s:b2%s\n' % (N2, line)})
+        return ha_lizard.prove_off(self.dom0, settings('fence_apc', **more), host())
+
+    OFF = (2, 'Status: OFF\n', '')
+
+    def test_it_works(self):
+        self.assertEqual(self.prove((0, 'Success: Powered OFF\n', ''), self.OFF,
+                                    fence_user='u').result, 'off')
+        self.assertEqual(self.dom0.calls[0].feed, 'plug=3\nssl=1\nipaddr=b2\nlogin=u\n'
+                         'passwd="%s"\naction=off\n' % SECRET)
+        self.assertIn('action=status\n', self.dom0.calls[1].feed)
+
+    def test_every_call_says_what_to_do(self):
+        """Without an action these agents reboot the host."""
+        self.prove((1, '', 'no'), (0, 'Status: ON\n', ''), '', fence_passwd='')
+        for call in self.dom0.calls:
+            self.assertEqual(call.feed.count('action='), 1)
+            self.assertNotIn('passwd', call.feed)
+
+    def test_only_what_obeyed_can_read_off(self):
+        """2 is how Python and sh end when they cannot read the script."""
+        verdict = self.prove((1, '', 'ERROR: Timed out'), self.OFF)
+        self.assertEqual(verdict.result, 'failed')
+        self.assertIn('it reads off, but has not done what it was told', verdict.why)
+        verdict = self.prove((2, '', "can't open file"), self.OFF)
+        self.assertEqual((verdict.result, len(self.dom0.calls)), ('failed', 1))
+
+    def test_states(self):
+        done = (0, 'Success: Powered OFF\n', '')
+        for status in ((0, 'Status: ON\n', ''), (0, 'Status: OFF\n', ''), (1, 'Status: OFF\n', ''),
+                       (2, '', ''), (2, 'Status: ON\n', ''), (2, 'x Status: OFF\n', '')):
+            self.assertEqual(self.prove(done, status).result, 'failed', status)
+
+    def test_taboo(self):
+        for word in ('action=on', 'option=on', 'passwd_script=/x', 'missing_as_off=1',
+                     'missing-as-off=1', 'debug=/x', 'verbose=1', 'method=cycle', 'Plug=1',
+                     'ip=x', 'plug="1"', 'plug=', 'plug'):
+            found, problems = ha_lizard.parse_hosts('%s:b2 %s' % (N2, word), 'fence_apc')
+            self.assertEqual((found, len(problems)), ([], 1), word)
+
+    def test_outlets_of_one_strip(self):
+        found, problems = ha_lizard.parse_hosts('%s:b plug=1\n%s:b plug=2' % (N1, N2),
+                                                'fence_apc')
+        self.assertEqual((len(found), problems), (2, []))
+        for one, other in (('1', '1'), ('1', '01')):
+            found, problems = ha_lizard.parse_hosts(
+                '%s:b plug=%s\n%s:b plug=%s' % (N1, one, N2, other), 'fence_apc')
+            self.assertEqual((found, len(problems)), ([], 2))
+
+    def test_not_installed(self):
+        verdict = self.prove((ha_lizard.NOT_FOUND, '', 'not there'), self.OFF)
+        self.assertEqual((verdict.result, len(self.dom0.calls)), ('failed', 1))
+        self.assertIn('fence_apc: no such command', verdict.why)
+
+
+class Guarded(base.TestCase):
+    """While all is well: the right device, the right password."""
+
+    def test_devices_say(self):
+        self.assertEqual(ha_lizard.devices_say(ilo(OFF), settings('POOL', 'ILO', 'IRMC'), host()),
+                         [('ILO', 'off', 'n2 reads off'),
+                          ('IRMC', 'unknown', 'there is no %sIRMC/IRMC.hosts' % FOLDER)])
+        denied = (255, '', 'root@b2: Permission denied (password).')
+        self.assertIn('it refused the user', ha_lizard.devices_say(
+            ilo(denied), settings('ILO'), host())[0][2])
+
+    def judge(self, *said, **more):
+        return ha_lizard.judge_devices('n2', more.get('lives', True), said,
+                                       more.get('barred', {}))
+
+    def test_mapping(self):
+        """A live host whose device says off: until it agrees again."""
+        barred, deaf = self.judge(('ILO', 'off', ''), ('IRMC', 'on', ''))
+        self.assertEqual((barred, deaf), ({'ILO': 'its device reads off while n2 lives: it '
+                                                  'is that of another machine'}, {}))
+        self.assertEqual(self.judge(('ILO', 'unknown', 'why'), barred=barred),
+                         (barred, {'ILO': 'why'}))
+        self.assertEqual(self.judge(barred=barred), (barred, {}))
+        self.assertEqual(self.judge(('ILO', 'on', ''), barred=barred), ({}, {}))
+
+    def test_a_dead_host_shows_nothing(self):
+        for state in ('on', 'off'):
+            for barred in ({}, {'ILO': 'x'}):
+                self.assertEqual(self.judge(('ILO', state, ''), lives=False, barred=barred),
+                                 (barred, {}))
+
+    def test_whose_devices(self):
+        self.assertEqual(ha_lizard.guarded_hosts('master', N1, N1, [N1, N2, N3]), [N2, N3])
+        self.assertEqual(ha_lizard.guarded_hosts('slave', N2, N1, [N1, N2, N3]), [N1])
+        self.assertEqual(ha_lizard.guarded_hosts('slave', N2, N1, [N2, N3]), [])
+
+    def test_each_once_an_hour_one_at_a_time(self):
+        asked, turns = {N2: None, N3: None}, []
+        for now in range(0, 4 * 3600, 15):
+            uuid = ha_lizard.guard_turn(now, 3600.0, N1, asked)
+            if uuid:
+                turns.append((now, uuid))
+                asked[uuid] = now
+        for each in (N2, N3):
+            moments = [now for now, uuid in turns if uuid == each]
+            self.assertTrue(3 <= len(moments) <= 4, turns)
+            for one, other in zip(moments, moments[1:]):
+                self.assertTrue(3600 <= other - one < 3650, turns)
+
+    def test_members_ask_at_different_moments(self):
+        first = set()
+        for number in range(20):
+            for now in range(0, 3600, 15):
+                if ha_lizard.guard_turn(now, 3600.0, 'h%d' % number, {N2: None}):
+                    first.add(now)
+                    break
+        self.assertLess(10, len(first))
+
+    def wrong(self, life, same_boot=None, **heard):
+        return ha_lizard.wrong_machine('n2', (1000.0, 1006.0), life, heard, same_boot)
+
+    def test_wrong_machine(self):
+        self.assertIsNone(self.wrong(1001.0, n3=1002.0))
+        self.assertIsNone(self.wrong(1008.0, n3=1002.0), 'what was on its way')
+        self.assertIn('n3 fell silent', self.wrong(1020.0, n3=1002.0))
+        self.assertIn('n3, n4 fell silent', self.wrong(1020.0, n4=1060.0, n3=998.0))
+        for moment in (900.0, 997.0, 1067.0):
+            self.assertEqual(self.wrong(1020.0, n3=moment), 'n2 was read off and lives: its '
+                             'device is that of another machine')
+
+    def test_a_host_that_was_booted_again(self):
+        self.assertIsNone(self.wrong(1067.0, n3=1002.0))
+        self.assertIsNone(self.wrong(1020.0, False, n3=1002.0))
+        self.assertIn('n3 fell silent', self.wrong(1900.0, True, n3=1002.0))
+        self.assertIsNone(self.wrong(1001.0, True))
+
+    def test_same_machine(self):
+        own = '30313043-534d-2500-90d8-7a5500000001'
+        turned = '43303130-4d53-0025-90d8-7a5500000001'
+        reverse = '01000000-557a-d890-0025-4d5343303130'
+        for told, expected in ((own, True), (own.upper(), True), (turned, True), (reverse, True),
+                               (own[:-1] + '2', False), ('', None), ('0' * 32, None),
+                               ('f' * 32, None), ('x', None)):
+            self.assertEqual(ha_lizard.is_same_machine('uuid', told, own), expected, told)
+            self.assertEqual(ha_lizard.is_same_machine('uuid', own, told) is None,
+                             expected is None)
+        for told, own, expected in (('CZJ1', 'czj1 ', True), ('CZJ1', 'CZJ2', False),
+                                    ('', 'CZJ1', None), ('CZJ1', 'To be filled', None)):
+            self.assertEqual(ha_lizard.is_same_machine('serial', told, own), expected, told)
+
+    def identities(self, guid, own=N2, method='IPMI', serial=''):
+        def answers(argv):
+            if argv[0] == 'dmidecode':
+                return 0, {'system-uuid': '# x\n' + own, 'system-serial-number': 'CZJ1'}[
+                    argv[-1]] + '\n', ''
+            if argv[0] == 'ssh':
+                return devices.clp_done('/system1\n    number=%s\n    enabledstate=on' % serial)
+            return 0, 'System GUID  : %s\nTimestamp    : x\n' % guid, ''
+        dom0 = FakeDom0(answers, {FOLDER + '%s/%s.hosts' % (method, method): '%s:b2\n' % N2})
+        dom0.promise(1000)
+        return ha_lizard.identity_objections(dom0, settings(method, 'POOL'), host())
+
+    def test_identity(self):
+        self.assertEqual(self.identities(N2), [])
+        self.assertEqual(self.identities('what?'), [])
+        self.assertEqual(self.identities(N2, 'Not Specified'), [])
+        self.assertEqual(self.identities(N3), [
+            'IPMI: the device says that it is in the machine with uuid %s, this one has %s'
+            % (N3, N2)])
+        self.assertEqual(self.identities('', method='ILO', serial='CZJ1'), [])
+        self.assertIn('serial czj9, this one has CZJ1',
+                      self.identities('', method='ILO', serial='CZJ9')[0])
+
+    def problems(self, text, *methods, **more):
+        dom0 = FakeDom0(files={FOLDER + 'ILO/ILO.hosts': text})
+        hosts = [host(N1, 'n1', '10.0.0.1'), host(N2, 'n2', '10.0.0.2')]
+        return ha_lizard.hosts_problems(dom0, settings(*(methods or ('ILO',)), **more), hosts)
+
+    def test_hosts_problems(self):
+        good = '%s:b1\n%s:b2\n' % (N1, N2)
+        self.assertEqual(self.problems(good), [])
+        self.assertEqual(self.problems(good, 'POOL'), [])
+        self.assertEqual(self.problems(good + '%s:b3\n' % N3),
+                         ['ILO: ILO.hosts line 3: %s: this is no host of the pool' % N3])
+        self.assertEqual(self.problems('%s:b1\n' % N1), [
+            'ILO: ILO.hosts has no usable line for n2 (%s)' % N2])
+        self.assertEqual(self.problems(good, fence_passwd=''), ['ILO: FENCE_PASSWD is empty'])
+        self.assertIn('ILO: ILO.hosts line 2 has the address of member n1',
+                      self.problems('%s:b1\n%s:10.0.0.1\n' % (N1, N2)))
+        self.assertEqual(self.problems('%s:b1\n%s: b2\n' % (N1, N2)), [
+            'ILO: ILO.hosts line 2: %s: a space or tab where none belongs' % N2])
+        self.assertEqual(self.problems('', 'PDU'), [
+            'PDU: there is no such method and no %sPDU/PDU.sh' % FOLDER])
+
+
 # -- the devices of the simulator ----
 
 class World(object):
@@ -1033,7 +1637,7 @@ class WorldDom0(FakeDom0):
         pass
 
     def run(self, argv, timeout, feed='', env=None, password=None):
-        self.calls.append(Called(self.world.now, argv, timeout, env, password))
+        self.calls.append(Called(self.world.now, argv, timeout, env, password, feed))
         if not self.behind.answers(argv):
             return ha_lizard.Result(argv, ha_lizard.NOT_FOUND)
         said = []
@@ -1062,7 +1666,7 @@ class Simulated(base.TestCase):
             verdict = self.prove(method)
             self.assertEqual((verdict.result, verdict.method), ('off', method))
             self.assertEqual(self.world.on(), ['n1', 'n3'])
-            self.assertTrue(9 <= self.world.now - 1000 <= 10, self.world.now)
+            self.assertTrue(9 <= self.world.now - 1000 <= 12, self.world.now)
             self.assertEqual(ha_lizard.state_of(self.dom0, self.given, host())[0],
                              'off')
             self.assertEqual(ha_lizard.power_on(self.dom0, self.given, host()), None)
