@@ -1037,6 +1037,8 @@ class Host(Record):
         'restarted': False,     # its power was switched on again
         'fence_failed': '',     # why it could not be proved off
         'unproved': False,      # the device did as told and cannot prove it
+        'barred': {},           # method: why its device is not believed (R-9)
+        'deaf': {},             # method: why its device could not be asked
         'fences': 0,            # how often it was fenced within the hour
         'fence_wait': 0,        # seconds until that is tried again
         'memory_total': 0, 'memory_overhead': 0,
@@ -1108,6 +1110,7 @@ class View(Record):
         'lonely': False,        # it rebooted for being alone: once is enough
         'storage': False,       # the SRs of hosts and VMs are looked up
         'sync': False,          # slaves' databases are due for a refresh
+        'guard': None,          # the Host whose devices are to be asked now
         'tried': {},            # done or failed this round: str(action)
         'busy': {},             # under way: action -> seconds
     }
@@ -1331,12 +1334,15 @@ def decide_as_follower(settings, view):
         return Plan('VMs run here that run elsewhere, too',
                     untried(view, [StopVm(vm=vm) for vm in doubles]))
     if not settings.slave_vm_stat:
-        return Plan('master %s answers' % view.master)
+        return Plan('master %s answers' % view.master, look_at_devices(view),
+                    device_warnings(view))
     objection = quorum_objection(settings, view)
     if objection:
         return Plan('not starting VMs: ' + objection)
     plan = decide_starts(settings, view)
     plan.why = plan.why or 'master %s answers' % view.master
+    plan.actions = plan.actions or look_at_devices(view)
+    plan.warnings.update(device_warnings(view))
     return plan
 
 
@@ -1457,6 +1463,7 @@ def decide_as_master(settings, view):
     actions.extend(rest.actions)
     warnings.update(rest.warnings)
     warnings.update(heir_warnings(view))
+    warnings.update(device_warnings(view))
     return Plan('; '.join([text for text in remarks + [rest.why] if text])
                 or 'all is well', actions or chores(settings, view), warnings, wait)
 
@@ -1577,6 +1584,8 @@ def fencing_objection(settings, view, host):
             settings.fence_min_hosts)
     if not host.seen and len(view.hosts) <= 2:
         return 'it has not answered since this host took up work'
+    if not [name for name in settings.fence_method if name not in host.barred]:
+        return '; '.join(['%s: %s' % pair for pair in sorted(host.barred.items())])
     return quorum_objection(settings, view) or budget_objection(view, host)
 
 
@@ -1766,9 +1775,30 @@ def chores(settings, view):
         return untried(view, [SyncDatabase()])
     # R-9: FENCE_ACTION=reset is off, proved; on again comes last of all.
     if settings.fence_action == 'reset':
-        return untried(view, [PowerOn(host=host) for host in view.others()
+        back = untried(view, [PowerOn(host=host) for host in view.others()
                               if host.off and host.declared and not host.restarted])
-    return []
+        if back:
+            return back
+    return look_at_devices(view)
+
+
+def look_at_devices(view):
+    """Once an hour each: the wrong password is found before the night."""
+    return untried(view, [AskDevices(host=view.guard)] * (view.guard is not None))
+
+
+def device_warnings(view):
+    warnings = {}
+    for why in view.me.deaf.values():       # whose machine is my own device in?
+        warnings['device-' + view.me.uuid] = why
+    for host in view.others():
+        for method, why in sorted(host.deaf.items()):
+            warnings['device-%s-%s' % (host.uuid, method)] = (
+                'the fence device of %s cannot be asked: %s: %s' % (host, method, why))
+        for method, why in sorted(host.barred.items()):
+            warnings['device-%s-%s' % (host.uuid, method)] = (
+                'no fencing of %s through %s: %s' % (host, method, why))
+    return warnings
 
 
 def is_settled(host):
@@ -1991,6 +2021,7 @@ class Action(Record):
     """`function`: whose LOG_ and MAIL_ switch it obeys, by 1.8's names."""
     function = 'vm_mon'
     refreshes = True                # what xapi tells has changed: ask it again
+    quiet = False                   # a healthy round of it leaves no line (R-10)
 
     def key(self):
         """What counts as the same action within a round."""
@@ -2038,7 +2069,7 @@ class Fence(Action):
         return own_argv('fence', self.host.uuid)
 
     def seconds(self, site):
-        return FENCE_LIMIT
+        return 30 + fence_seconds(site.dom0, site.settings, self.host)
 
     def done(self, site, result):
         said = printable(result.output.strip(), 300) or why_failed(result)
@@ -2063,6 +2094,24 @@ class TakeOver(Action):
         if site.dom0.answering([self.host.address], LAST_LOOK):
             return '%s answers again' % self.host
         return site.proved(self.host, self.why)
+
+
+class AskDevices(Action):
+    fields = {'host': None}
+    function = 'fence_host'
+    refreshes, quiet = False, True
+
+    def __str__(self):
+        return 'ask the fence devices of %s' % self.host
+
+    def argv(self, site):
+        return own_argv('devices', self.host.uuid)
+
+    def seconds(self, site):
+        return 30 + fence_seconds(site.dom0, site.settings, self.host)
+
+    def done(self, site, result):
+        site.note_devices(self.host, result)
 
 
 class PowerOn(Action):
@@ -3708,7 +3757,7 @@ class Notes(object):
     facts: what was proved once is then proved again.
     """
     path, dry_run = STATE + 'notes', False
-    lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version')
+    lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version', 'barred')
 
     def __init__(self, dom0, boot):
         self.dom0, self.facts, self.problem = dom0, {}, ''
@@ -4521,7 +4570,7 @@ def wrong_machine(name, off_at, life, last_heard, same_boot=None):
     commanded, read_off = off_at
     # What was on its way when the power went is no sign of life; later it may
     # have booted.
-    early = read_off + PROBE_TIMEOUT < life <= read_off + WRONG_MACHINE_WITHIN
+    early = life <= read_off + WRONG_MACHINE_WITHIN
     if same_boot is False or life <= read_off + PROBE_TIMEOUT or not (early or same_boot):
         return None
     victims = sorted([each for each in last_heard if commanded - PROBE_TIMEOUT
@@ -6153,7 +6202,8 @@ class Round(object):
             site.journal.say('would', str(action), action.function)
             self.tried[action.key()] = 'dry run'
             return True
-        site.journal.say('act', str(action), action.function)
+        if not action.quiet:
+            site.journal.say('act', str(action), action.function)
         why = site.notes.save()
         if why:
             # Without a note of it, what is done now might be done twice.
@@ -6188,7 +6238,7 @@ class Round(object):
         if why:
             self.site.journal.say('failed', '%s: %s' % (action, why), action.function,
                                   'warning')
-        else:
+        elif not action.quiet:
             self.site.journal.say('done', str(action), action.function)
         self.site.notes.save()
         return True
@@ -6236,6 +6286,7 @@ class Site(object):
         self.watch = read_watch(self.dom0, self.boot) or self.glance()
         for uuid, text in self.notes.about('off').items():
             if self.row(uuid).last > float(text.split()[0]):
+                self.doubt_device(uuid, text)
                 self.forget_host(uuid)
                 self.journal.say('note', '%s answers again: it is no longer off'
                                  % self.name(uuid), 'check_slave_status')
@@ -6247,6 +6298,47 @@ class Site(object):
         if self.role == 'slave':
             for key in ('promotion', 'promoted', 'recovered', 'gathered'):
                 del self.notes[key]
+
+    def doubt_device(self, uuid, text):
+        """R-9: a host lives that a device proved off.  Was it another one?"""
+        moment, method = float(text.split()[0]), text.split(' ', 2)[1].rstrip(':')
+        if method not in self.settings.fence_method:
+            return
+        silent = dict([(self.name(each), row.last) for each, row in self.watch.peers.items()
+                       if each != uuid and row.failing and not self.notes.get('off.' + each)])
+        why = wrong_machine(self.name(uuid), (moment - FENCE_TIMEOUT / 2, moment),
+                            self.row(uuid).last, silent,
+                            {True: False}.get('restarted.' + uuid in self.notes.facts))
+        if why:
+            self.notes['barred.%s.%s' % (uuid, method)] = why
+            self.journal.say('warn', why, 'fence_host', 'warning')
+
+    def note_devices(self, host, result):
+        """What `act devices` printed: a method, a state, a sentence in each line."""
+        said = [unpack(line, 3) for line in result.output.split('\n') if line]
+        lives = not self.row(host.uuid).failing
+        barred, deaf = judge_devices(host.name, lives, said,
+                                     self.notes.about('barred.' + host.uuid))
+        for kind, facts in (('barred', barred), ('deaf', deaf)):
+            for method in self.notes.about('%s.%s' % (kind, host.uuid)):
+                del self.notes['%s.%s.%s' % (kind, host.uuid, method)]
+            for method in facts:
+                self.notes['%s.%s.%s' % (kind, host.uuid, method)] = facts[method]
+        self.notes['asked.' + host.uuid] = self.now_text()
+
+    def guard(self, hosts):
+        """The Host whose devices are due, or None."""
+        if self.settings.fence_method == ['POOL'] or not self.settings.fence_enabled:
+            return None
+        due = guarded_hosts(self.role, self.me, self.facts.master,
+                            [host.uuid for host in hosts if host.answers])
+        uuid = guard_turn(self.dom0.now(), GUARD_PERIOD, self.me, dict(
+            [(each, self.notes.number('asked.' + each)) for each in due]))
+        if 'asked.' + self.me not in self.notes.facts:
+            uuid = self.me                  # its identity, once per boot
+        for host in hosts:
+            if host.uuid == uuid:
+                return host
 
     def row(self, uuid):
         return self.watch.peers.get(uuid) or WatchRow()
@@ -6385,7 +6477,8 @@ class Site(object):
             'recovered': since(now, notes.number('recovered')),
             'promoted': 'promoted' in notes.facts,
             'gathered': 'gathered' in notes.facts, 'storage': self.srs is not None,
-            'lonely': self.is_lonely(hosts), 'sync': self.is_sync_due(hosts)}
+            'lonely': self.is_lonely(hosts), 'sync': self.is_sync_due(hosts),
+            'guard': self.guard(hosts)}
         self.ask_around(known, by_uuid)
         return known
 
@@ -6430,6 +6523,8 @@ class Site(object):
         host.falls = len(self.lately('falls', host.uuid))
         host.fences = len(self.lately('fences', host.uuid))
         host.unproved = 'unproved.' + host.uuid in self.notes.facts
+        host.barred = self.notes.about('barred.' + host.uuid)
+        host.deaf = self.notes.about('deaf.' + host.uuid)
         # R-3: a promise counts if it was renewed until the host fell silent.
         if row.lease is not None and row.last - row.leased <= RENEWED:
             host.lease, host.tie = row.lease, row.tie
@@ -7506,7 +7601,8 @@ UNPROVED = 3
 def act(dom0, words):
     """(exit status, sentence) of one act on one host."""
     site = Site(dom0)
-    acts = {'fence': act_fence, 'power-on': act_power_on, 'unlock': act_unlock}
+    acts = {'fence': act_fence, 'power-on': act_power_on, 'unlock': act_unlock,
+            'devices': act_devices}
     if len(words) != 2 or words[0] not in acts or words[1] not in site.facts.hosts:
         return 2, 'act: fence, power-on or unlock, and the uuid of a member'
     site.look()
@@ -7516,7 +7612,9 @@ def act(dom0, words):
 def act_fence(site, uuid):
     host = site.host(uuid)
     verdict = prove_off(site.dom0, site.settings, host,
-                        lambda: life_objection(site, host))
+                        lambda: life_objection(site, host),
+                        lambda: sign_of_life(site, host),
+                        site.notes.about('barred.' + uuid))
     status = {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1)
     return status, verdict.why
 
@@ -7528,6 +7626,21 @@ def life_objection(site, host):
         return '%s answers again' % host
     if site.dom0.answering([host.address], LAST_LOOK):
         return '%s answers again' % host
+
+
+def sign_of_life(site, host):
+    """R-9: what reads off does not answer."""
+    if site.dom0.answering([host.address], LAST_LOOK):
+        return '%s answers' % host
+
+
+def act_devices(site, uuid):
+    if uuid == site.me:
+        said = [('identity', 'unknown', why) for why in identity_objections(
+            site.dom0, site.settings, site.host(uuid))[:1]]
+    else:
+        said = devices_say(site.dom0, site.settings, site.host(uuid))
+    return 0, '\n'.join([pack(row) for row in said])
 
 
 def act_power_on(site, uuid):

@@ -39,11 +39,12 @@ def main(method, address, power, what='fence'):
     started = dom0.now()
     if what == 'identity':
         agent = ha_lizard.agent_for(dom0, settings, method, host)
-        print('%s\n0\n%s\n%s' % (agent.objection() or 'told', method, sorted(
+        ha_lizard.say('%s\n0\n%s\n%s' % (agent.objection() or 'told', method, sorted(
             agent.identity().items())))
         return
     verdict = ha_lizard.prove_off(dom0, settings, host, lambda: None, still_alive)
-    print('%s\n%.1f\n%s\n%s' % (verdict.result, dom0.now() - started, verdict.method, verdict.why))
+    ha_lizard.say('%s\n%.1f\n%s\n%s' % (
+        verdict.result, dom0.now() - started, verdict.method, verdict.why))
 
 
 main(*sys.argv[2:])

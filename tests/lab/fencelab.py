@@ -514,8 +514,10 @@ def session_of(leader):
     parents, family = {}, set([leader])
     for name in os.listdir('/proc'):
         if name.isdigit() and int(name) > 1:
-            words = base.read('/proc/%s/stat' % name).split(')')[-1].split() if os.path.exists(
-                '/proc/%s/stat' % name) else []
+            try:
+                words = base.read('/proc/%s/stat' % name).split(')')[-1].split()
+            except OSError:                 # it has ended
+                continue
             if len(words) > 3:
                 parents[int(name)] = (int(words[1]), int(words[3]))
     size = 0

@@ -165,7 +165,9 @@ def enter(unsafe=''):
         for number in LOST_CAPS:
             if libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0):
                 raise OSError(ctypes.get_errno(), 'prctl')
-    sh('ip link set lo up; ip link add br0 type bridge; ip link set br0 up; '
+    sh('ip link set lo up; ip link add br0 type bridge; '
+       # Of its own: without one it changes with every port that comes or goes.
+       'ip link set br0 address 02:00:00:00:00:01; ip link set br0 up; '
        'ip addr add %s/24 dev br0' % GATEWAY)
 
 
@@ -294,9 +296,10 @@ class Seat(object):
             env=environment, preexec_fn=die_with_parent, start_new_session=True)
         console.close()
         pid = self.first_process()
-        sh('ip link add %s type veth peer name eth0 netns %d; ip link set %s master br0; '
-           'ip link set %s %s' % (self.link, pid, self.link, self.link,
-                                  {True: 'up', False: 'down'}[self.cable]))
+        sh('ip link add %s type veth peer name eth0 address 02:00:00:00:01:%02x netns %d; '
+           'ip link set %s master br0; ip link set %s %s' % (
+               self.link, self.number, pid, self.link, self.link,
+               {True: 'up', False: 'down'}[self.cable]))
         end = time.monotonic() + 20
         while time.monotonic() < end and self.process.poll() is None:
             if os.path.exists('/proc/%d/root/dev/log' % pid) and os.path.exists(
@@ -639,7 +642,9 @@ class Lab(object):
         return self.world.where(self.story.vms[vm])
 
     def masters(self):
-        return sorted([host.name for host in self.story.pool.masters() if host.powered])
+        """Whose xapi is the master, also while it hangs."""
+        return sorted([host.name for host in self.world.hosts.values() if host.powered
+                       and (host.xapi.role or '').split(':')[0] == 'master'])
 
     def roles(self):
         return dict([(name, host.powered and host.xapi.state == 'up' and host.xapi.role)

@@ -18,15 +18,15 @@ CALM = 6                    # seconds in which nothing may happen that should no
 # (name, commands, commands that undo it).  `M` is the master of that moment,
 # `S` and `T` slaves.
 SCENARIOS = {
-    '2-power': (2, ['slave power', 'master power']),
-    '2-cable': (2, ['slave cable', 'master cable']),
-    '2-xapi': (2, ['daemon killed', 'slave xapi hangs', 'master xapi hangs']),
-    '3-power': (3, ['slave power', 'master power']),
-    '3-cable': (3, ['slave cable', 'master cable']),
     '3-xapi': (3, ['daemon killed', 'slave xapi hangs', 'master xapi hangs', 'pair cut',
                    'master and slave cut', 'disk full']),
-    '5-power': (5, ['daemon killed', 'slave power', 'master power']),
     '5-cable': (5, ['slave cable', 'master cable', 'slave xapi hangs', 'master xapi hangs']),
+    '5-power': (5, ['daemon killed', 'slave power', 'master power']),
+    '2-xapi': (2, ['daemon killed', 'slave xapi hangs', 'master xapi hangs']),
+    '2-power': (2, ['slave power', 'master power']),
+    '2-cable': (2, ['slave cable', 'master cable']),
+    '3-power': (3, ['slave power', 'master power']),
+    '3-cable': (3, ['slave cable', 'master cable']),
 }
 
 # name: (commands, commands that undo it, is anything to be recovered?)

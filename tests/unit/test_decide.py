@@ -1557,6 +1557,51 @@ class Healed(Case):
         self.check('all is well')
 
 
+class Devices(Case):
+    """R-9: a device that is not believed, one that cannot be asked, the hourly look."""
+
+    def test_that_a_device_of_another_machine_does_not_fence(self):
+        self.set('n3', SILENT, barred={'ILO': 'reads off while n3 lives'})
+        plan = self.check('slave n3 is silent; not fencing it: ILO: reads off while n3 lives')
+        self.assertEqual(plan.warnings['device-n3-ILO'],
+                         'no fencing of n3 through ILO: reads off while n3 lives')
+
+    def test_that_another_method_does(self):
+        self.settings['FENCE_METHOD'] = 'ILO:IRMC'
+        self.set('n3', SILENT, barred={'ILO': 'reads off while n3 lives'})
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_to_warn_of_a_device_that_cannot_be_asked(self):
+        self.set('n3', deaf={'ILO': 'wrong password'})
+        self.set('n1', deaf={'identity': 'another serial number'})
+        self.assertEqual(self.check('all is well').warnings, {
+            'device-n1': 'another serial number',
+            'device-n3-ILO': 'the fence device of n3 cannot be asked: ILO: wrong password'})
+
+    def test_to_ask_when_nothing_else_is_to_do(self):
+        self.given = {'guard': self.hosts[2]}
+        self.check('all is well', 'ask the fence devices of n3')
+        self.given['sync'] = True
+        self.assertEqual(self.actions(), ['refresh the databases of the slaves'])
+        self.given = {'guard': self.hosts[2], 'tried': {'ask the fence devices of n3': 'done'}}
+        self.check('all is well')
+
+    def test_that_slaves_ask_too(self):
+        self.me, self.given = 'n2', {'guard': self.hosts[0]}
+        self.check('master n1 answers', 'ask the fence devices of n1')
+        self.settings['SLAVE_VM_STAT'] = '1'
+        self.check('master n1 answers', 'ask the fence devices of n1')
+        self.vms = [vm('web')]
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_that_power_comes_back_before_questions(self):
+        self.settings['FENCE_ACTION'], self.given = 'reset', {'guard': self.hosts[1]}
+        self.set('n3', SILENT, off='ILO', unlocked=True, declared=True)
+        self.assertEqual(self.actions(), ['switch n3 on again'])
+        self.set('n3', restarted=True)
+        self.assertEqual(self.actions(), ['ask the fence devices of n2'])
+
+
 class DiedOver(Case):
     def test_that_what_was_starting_there_is_reset(self):
         self.set('n3', SILENT, off='ILO')

@@ -1364,6 +1364,15 @@ class Redfish(base.TestCase):
             self.assertEqual(min(calls, len(self.dom0.calls)), calls, part)
             self.assertLessEqual(self.dom0.now(), 1060.01)
 
+    def test_a_host_that_is_back_before_anything_was_sent(self):
+        """A question that failed is no command."""
+        reasons = [None, 'n2 answers again']
+        dom0 = FakeDom0(self.answers(systems='busy\n503'),
+                        {FOLDER + 'REDFISH/REDFISH.hosts': '%s:b2\n' % N2})
+        verdict = ha_lizard.prove_off(dom0, settings('REDFISH'), host(),
+                                      lambda: reasons.pop(0))
+        self.assertEqual((verdict.why, len(dom0.calls)), ('n2 answers again', 1))
+
     def test_power(self):
         for text, state in ((SYSTEM % ('Off', ''), 'off'), (SYSTEM % ('On', ''), 'on'),
                             (SYSTEM % ('off', ''), 'unknown'), ('', 'unknown'),

@@ -1,0 +1,201 @@
+"""An installed host under attack: modes, shell syntax where data is, datagrams."""
+
+import os
+import re
+import unittest
+
+import base
+import ha_lizard
+import hosts
+
+WHY = hosts.objection()
+PWNED = 'touch /root/pwned'
+lab = None
+
+# On b: packets to the watcher of a, and what it makes of them.
+ATTACK = r'''
+import os, socket, sys, time
+sys.path[:0] = [sys.argv[1]]
+import ha_lizard
+me, other, kind = sys.argv[2:5]
+secret = ha_lizard.read_file(ha_lizard.SECRET, '').strip()
+link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+source = '10.77.0.12'
+if kind == 'stranger':
+    source = '10.77.0.99'
+listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+listener.bind(('10.77.0.12', 694))
+listener.settimeout(5)
+link.bind((source, 0))
+signer = ha_lizard.Signer({'forged': 'another secret'}.get(kind, secret))
+for number in range(1, 13):
+    heard = ha_lizard.parse_report(ha_lizard.Signer(secret).open(
+        ha_lizard.to_text(listener.recv(65536))))
+    report = ha_lizard.Report(uuid=me, boot='attack-' + kind, number=number, nonce='0' * 16,
+                              version='6.6.6', role='master', orders=other)
+    echo = heard.nonce
+    if kind == 'replayed':
+        echo = '0' * 16
+    packet = signer.seal(report.text(), {'a': echo})['a']
+    if kind == 'unsigned':
+        packet = packet[:packet.rindex('mac=')]
+    if kind == 'oversized':
+        packet = signer.seal(report.text() + 'x=' + 'y' * 9000 + '\n', {'a': echo})['a']
+    if kind == 'garbage':
+        packet = os.urandom(500)
+    link.sendto(ha_lizard.to_bytes(packet), ('10.77.0.11', 694))
+'''
+
+
+def setUpModule():
+    global lab
+    if WHY:
+        return
+    hosts.enter()
+    lab = hosts.Lab('pool a b', 'vm v on a', 'vm w on b', 'set MONITOR_DELAY 2', 'fence IRMC')
+    try:
+        for seat in lab.seats.values():
+            seat.services = False
+        lab.boot_all()
+        status, output = lab.on('a', 'cd %s && umask 000 && ./install.sh --yes </dev/null' % base.ROOT)
+        assert not status, output
+    except BaseException:
+        lab.close()
+        raise
+
+
+def tearDownModule():
+    if lab:
+        lab.close()
+
+
+@unittest.skipIf(WHY, WHY)
+class SecurityTest(base.TestCase):
+    def on(self, command, status=0, name='a'):
+        got, output = lab.on(name, command)
+        if status is not None:
+            self.assertEqual(status, got, output)
+        return output
+
+    def rounds(self, count=2):
+        asked = lambda: len([1 for argv in lab.seats['a'].called if argv[1:2] == ['vm-list']])
+        wanted = asked() + count
+        self.assertTrue(lab.until(lambda: asked() >= wanted, 30), 'no rounds')
+
+    # -- files
+
+    def test_modes(self):
+        self.on('umask 000; service ha-lizard restart -w')
+        self.rounds()
+        self.assertEqual('', self.on(
+            'find / -xdev \\( -path "*ha-lizard*" -o -name "ha[-_]*" \\) ! -type l -newer '
+            '/etc/xensource/ptoken \\( -perm -0020 -o -perm -0002 -o ! -user 0 \\)'))
+        self.assertEqual('', self.on('find /etc/ha-lizard/state -type f ! -perm 0600 ! -name pool; '
+                                     'find /etc/ha-lizard/state -type d ! -perm 0700; '
+                                     'find /etc/ha-lizard/ha-lizard.conf ! -perm 0600'))
+        self.assertEqual('', self.on('find /tmp /var/tmp -user 0 -newer /etc/xensource/ptoken '
+                                     '! -path /tmp ! -path /var/tmp'))
+        status = base.read('/proc/%d/status' % lab.seats['a'].daemon())
+        self.assertTrue(re.search(r'Umask:\s+0077', status), status)
+
+    # -- text that a shell would run
+
+    def test_no_shell_with_the_data_of_others(self):
+        for name, words in (
+                ('ha_lizard.py', (r'\beval\(', r'\bexec\(', r'os\.system', r'popen\d?\(', r'shell=True',
+                                  r"'sh', '-c'", r'mktemp', r'/tmp')),
+                ('ha-cfg', (r'\beval\(', r'\bexec\(', r'os\.system', r'popen\d?\(', r'shell=True',
+                            r"'sh', '-c'", r'mktemp', r'/tmp')),
+                ('install.sh', (r'\beval\b', r'\bsource ', r'^\s*\. ', r'/tmp', r'mktemp')),
+                ('uninstall.sh', (r'\beval\b', r'\bsource ', r'^\s*\. ', r'/tmp', r'mktemp')),
+                ('init.d/ha-lizard', (r'\beval\b', r'\bsource ', r'\. /etc/(?!init.d/functions)',
+                                      r'/tmp')),
+                ('init.d/ha-lizard-watchdog', (r'\beval\b', r'\bsource ',
+                                               r'\. /etc/(?!init.d/functions)', r'/tmp'))):
+            code = '\n'.join([line for line in base.read(os.path.join(base.ROOT, name)).splitlines()
+                              if not line.strip().startswith('#')])
+            for word in words:
+                found = re.search('(?m).*%s.*' % word, code)
+                self.assertIsNone(found, found and '%s: %s' % (name, found.group(0)))
+
+    def test_values_are_data(self):
+        evil = ['$(%s)' % PWNED, '`%s`' % PWNED, ';%s;' % PWNED, '"; %s; "' % PWNED, '--force',
+                "'; %s #" % PWNED, '| %s' % PWNED, '\n%s\n' % PWNED]
+        names = [row.name for row in ha_lizard.SETTINGS]
+        other = lab.story.other
+        before = dict(lab.story.pool.database().get('pool', lab.story.pool.uuid)['other_config'])
+        try:
+            for number, name in enumerate(names):
+                other('HA_' + name, evil[number % len(evil)])
+            other('autopromote_uuid', '$(%s)' % PWNED)
+            for text in evil:
+                lab.story.play('vm %s halted' % text.replace(' ', '${IFS}').replace('\n', '\\n'))
+            conf = '/etc/ha-lizard/ha-lizard.conf'
+            files = lab.world.hosts['a'].files
+            kept = files[conf], files.get('/etc/ha-lizard/fence/IRMC/IRMC.hosts')
+            files[conf] = '\n'.join(['%s=%s' % (name, evil[number % 6]) for number, name
+                                     in enumerate(names)] + ['%s' % PWNED, '. /root/evil'])
+            files['/etc/ha-lizard/fence/IRMC/IRMC.hosts'] = (
+                '%s:10.0.0.1;%s\n%s:$(%s)\n' % ('a' * 36, PWNED, 'b' * 36, PWNED))
+            self.on('service ha-lizard restart -w; service ha-lizard status', None)
+            self.rounds(3)
+            self.on('cd / && touch -- --force; for each in get get-vm-ha "get -l" status check '
+                    'cluster-status ha-status history "complete set \\$(%s)" "why --force" '
+                    '"set-vm-ha --force true" "what-if host-dead b"; do ha-cfg $each --yes </dev/null; '
+                    'done' % PWNED, None)
+            self.on('ha-cfg complete --line "ha-cfg why \\`%s\\`" </dev/null' % PWNED, None)
+            self.on('. /etc/bash_completion.d/ha-cfg; COMP_LINE="ha-cfg set-vm-ha " COMP_POINT=17 '
+                    '_ha_cfg; echo ${#COMPREPLY[@]}', None)
+            self.on('/etc/init.d/ha-lizard-watchdog restart; cd %s && ./install.sh --yes --nostart '
+                    '</dev/null' % base.ROOT)
+            self.on('! ls /root/pwned /pwned', 0)
+        finally:
+            for name in names:
+                other('HA_' + name, before['HA_' + name])
+            files[conf] = kept[0]
+            self.on('chmod 600 %s; rm -f -- /--force /root/pwned' % conf)
+            files['/etc/ha-lizard/fence/IRMC/IRMC.hosts'] = kept[1]
+            other('autopromote_uuid', '')
+
+    # -- datagrams
+
+    def attack(self, kind):
+        """What the watcher of a believes of b after it."""
+        host, me = lab.world.hosts['a'], lab.world.hosts['b'].uuid
+        base.write(lab.world.hosts['b'].files.place('/root/attack.py'), ATTACK)
+        self.on('ip addr add 10.77.0.99/32 dev eth0 2>/dev/null; %s /root/attack.py %s %s %s %s' % (
+            hosts.PYTHON, base.ROOT, me, host.uuid, kind), 0, 'b')
+        lab.run(0.5)
+        # Whatever differs for a round is in this file.
+        lab.until(lambda: me in host.files.get(ha_lizard.WATCH, ''), 20)
+        watch = ha_lizard.read_watch(lab.world.hosts['a'].dom0, host.files[hosts.BOOT_ID].strip())
+        return watch.peers[me].version
+
+    def test_datagrams(self):
+        self.on('service ha-lizard restart')
+        self.rounds()
+        lab.run(3)
+        for kind in 'unsigned', 'forged', 'replayed', 'oversized', 'garbage', 'stranger':
+            self.assertEqual('', self.attack(kind), kind)
+        # The test has teeth: b itself, signed and in answer to a, is believed.
+        self.assertEqual('6.6.6', self.attack('true'))
+
+    def test_a_flood_does_not_stop_the_watcher(self):
+        self.on('service ha-lizard restart')
+        self.rounds(1)
+        flood = lab.seats['b'].begin(hosts.PYTHON + r''' -c '
+import socket, time
+link, end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.time() + 6
+while time.time() < end:
+    for _ in range(200):
+        link.sendto(b"x" * 1400, ("10.77.0.11", 694))
+    time.sleep(0.01)' ''')
+        lab.run(1)
+        self.rounds(2)
+        flood.wait()
+        self.on('service ha-lizard status')
+
+
+if __name__ == '__main__':
+    unittest.main()
