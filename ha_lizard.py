@@ -1357,6 +1357,9 @@ def decide_on_dead_xapi(settings, view):
                  or not provers(settings) and 'POOL proves nothing' or None)
     if view.xapi_silence < settings.xapi_dead_time + XAPI_RESTART_TIME or objection:
         return Plan(why, [], warnings)
+    objection = turn_objection(settings, view)
+    if objection:
+        return Plan('%s; %s' % (why, objection), [], warnings)
     plan = take_over(settings, view, why)
     plan.warnings.update(warnings)
     return plan
@@ -1382,7 +1385,8 @@ def candidacy_objection(settings, view):
     if not view.me.enabled or view.me.maintenance:
         return 'this host is in maintenance'
     # I12: what was already old when the master fell silent proves nothing.
-    if view.age - view.master.silence > max(60, 3 * settings.monitor_delay):
+    since_then = max(view.master.silence, view.xapi_silence)
+    if view.age - since_then > max(60, 3 * settings.monitor_delay):
         return 'what this host knows of the pool was old when the master fell silent'
 
 
@@ -1394,14 +1398,22 @@ def turn_objection(settings, view):
             return '%s says that it is the master' % host
         if host.answers and host.doing == 'promoting':
             return '%s is taking over' % host
-    for uuid in view.heirs[:list(view.heirs).index(view.me.uuid)]:
-        host = view.host(uuid)
-        if not host or host is view.master or is_resting(host):
-            continue
-        if host.answers and view.master.silence < detection(settings) + TURN_TIME:
+    better = [view.host(uuid) for uuid in view.heirs[:list(view.heirs).index(view.me.uuid)]]
+    better = [host for host in better
+              if host and host is not view.master and not is_resting(host)]
+    for host in better:
+        # Each has its own time: else all the others would go at once.
+        if host.answers and lateness(settings, view) < TURN_TIME * len(better):
             return '%s is to take over before this host' % host
         if not host.answers and host.silence < second_look(settings):
             return '%s may still live and is to take over before this host' % host
+
+
+def lateness(settings, view):
+    """Seconds for which the first candidate could have taken over."""
+    if view.master.silent:
+        return view.master.silence - detection(settings)
+    return view.xapi_silence - settings.xapi_dead_time - XAPI_RESTART_TIME
 
 
 def is_resting(host):
@@ -1561,7 +1573,7 @@ def fencing(settings, view, host):
     if objection:
         return objection, []
     if provers(settings) and not host.fence_failed:
-        return None, unless_busy(view, [Fence(host=host)])
+        return None, unless_busy(view, [Fence(host=host, deaf=not host.silent)])
     unproved = host.unproved or not provers(settings)
     if unproved or settings.fence_ha_onfail:
         objection = lease_objection(settings, view, host)
@@ -1571,7 +1583,7 @@ def fencing(settings, view, host):
             return objection, []
     if host.fence_wait > 0:
         return host.fence_failed, []
-    return None, unless_busy(view, [Fence(host=host)])
+    return None, unless_busy(view, [Fence(host=host, deaf=not host.silent)])
 
 
 def fencing_objection(settings, view, host):
@@ -2058,7 +2070,8 @@ class XeAction(Action):
 # -- proof --------------------------------------------------------------------
 
 class Fence(Action):
-    fields = {'host': None}
+    """`deaf`: it lives, and only its xapi does not answer (R-6)."""
+    fields = {'host': None, 'deaf': False}
     function = 'fence_host'
     refreshes = False
 
@@ -2066,7 +2079,7 @@ class Fence(Action):
         return 'fence %s' % self.host
 
     def argv(self, site):
-        return own_argv('fence', self.host.uuid)
+        return own_argv({True: 'fence-deaf', False: 'fence'}[self.deaf], self.host.uuid)
 
     def seconds(self, site):
         return 30 + fence_seconds(site.dom0, site.settings, self.host)
@@ -2126,7 +2139,7 @@ class PowerOn(Action):
         return own_argv('power-on', self.host.uuid)
 
     def seconds(self, site):
-        return FENCE_LIMIT
+        return 30 + fence_seconds(site.dom0, site.settings, self.host)
 
     def done(self, site, result):
         site.notes['restarted.' + self.host.uuid] = '1'     # once: not for ever
@@ -3953,7 +3966,6 @@ class Journal(object):
 LONG_XE = 120           # seconds for commands in which xapi asks a dead host
 LIST_TIME = 10          # seconds for list_domains, which asks no xapi
 START_LIMIT = 600       # seconds for a start: R-12
-FENCE_LIMIT = 150       # seconds for our own child that fences
 STAMP = 'home-pool'     # VM other-config key of 2.x: T21
 SETTLE_LIMIT = 20       # doubtful records that are asked for alone in a round
 
@@ -6406,8 +6418,18 @@ class Site(object):
         self.keep()
 
     def note_deaf_xapi(self):
-        if 'xapi_silent' not in self.notes.facts:
-            self.notes['xapi_silent'] = self.now_text()
+        # Another master, or another role, is another xapi that does not answer.
+        whose = '%s %s' % (self.role, self.master_address)
+        if 'xapi_silent' not in self.notes.facts or self.notes.get('xapi_of') != whose:
+            self.notes['xapi_silent'], self.notes['xapi_of'] = self.now_text(), whose
+
+    def xapi_silence(self):
+        """Seconds for which the xapi of this master has not answered."""
+        whose = '%s %s' % (self.role, self.master_address)
+        if not self.xapi or self.notes.get('xapi_of') != whose:
+            return 0
+        now = self.dom0.now()
+        return now - self.notes.number('xapi_silent', now)
 
     def master_objection(self):
         """On a slave whose master does not answer, every xe would hang: xe.md 8 g."""
@@ -6468,7 +6490,7 @@ class Site(object):
             'heirs': self.watch.heirs or self.picture.succession,
             'enabled': self.picture.enabled, 'xenserver_ha': facts.xenserver_ha,
             'frozen': self.frozen(), 'placed': self.placed(),
-            'xapi_silence': since(now, notes.number('xapi_silent', now)),
+            'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
             'age': now - facts.at, 'suspended': notes.get('suspended'),
             'ready': 'ready' in notes.facts,
@@ -7318,8 +7340,7 @@ class Watcher(object):
     def is_leaving(self, uuid, peer):
         """R-3: this host saw it go into maintenance before it fell silent."""
         record = self.picture.facts.hosts.get(uuid)
-        return bool(record and (record['enabled'] != 'true'
-                                or record['maintenance'] == '1'))
+        return bool(record and is_away(record))
 
     # -- datagrams ------------------------------------------------------------
 
@@ -7414,7 +7435,7 @@ class Watcher(object):
         if self.unfit:
             return 'unfit'
         record = self.picture.facts.hosts.get(self.me)
-        if record and (record['enabled'] != 'true' or record['maintenance'] == '1'):
+        if record and is_away(record):
             return 'maintenance'
         return {True: 'idle', False: 'starting'}['ready' in self.notes]
 
@@ -7549,6 +7570,12 @@ def first_number(text):
         return NEVER
 
 
+def is_away(record):
+    """Disabled by somebody's order, and not because we took it for dead."""
+    return record['maintenance'] == '1' or (
+        record['enabled'] != 'true' and record['marked'] != 'true')
+
+
 def opinion(peer, now):
     """What this host tells of another, in whole seconds: an answer is said to
     be younger than it is, a promise older.  Both errors make others wait."""
@@ -7601,18 +7628,26 @@ UNPROVED = 3
 def act(dom0, words):
     """(exit status, sentence) of one act on one host."""
     site = Site(dom0)
-    acts = {'fence': act_fence, 'power-on': act_power_on, 'unlock': act_unlock,
-            'devices': act_devices}
+    acts = {'fence': act_fence, 'fence-deaf': act_fence_deaf, 'power-on': act_power_on,
+            'unlock': act_unlock, 'devices': act_devices}
     if len(words) != 2 or words[0] not in acts or words[1] not in site.facts.hosts:
-        return 2, 'act: fence, power-on or unlock, and the uuid of a member'
+        return 2, 'act: %s, and the uuid of a member' % ', '.join(sorted(acts))
     site.look()
     return acts[words[0]](site, words[1])
 
 
 def act_fence(site, uuid):
+    return fence(site, uuid, life_objection)
+
+
+def act_fence_deaf(site, uuid):
+    return fence(site, uuid, voice_objection)
+
+
+def fence(site, uuid, objection):
     host = site.host(uuid)
     verdict = prove_off(site.dom0, site.settings, host,
-                        lambda: life_objection(site, host),
+                        lambda: objection(site, host),
                         lambda: sign_of_life(site, host),
                         site.notes.about('barred.' + uuid))
     status = {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1)
@@ -7622,10 +7657,16 @@ def act_fence(site, uuid):
 def life_objection(site, host):
     """A13: right before the power goes, look once more."""
     watch = read_watch(site.dom0, site.boot)
-    if not watch or not watch.peers.get(host.uuid, WatchRow()).failing:
+    if not watch or not watch.peers.get(host.uuid, WatchRow()).silent:
         return '%s answers again' % host
     if site.dom0.answering([host.address], LAST_LOOK):
         return '%s answers again' % host
+
+
+def voice_objection(site, host):
+    """A13 for a master that lives while its xapi does not: R-6."""
+    if site.dom0.roles([host.address], PROBE_TIMEOUT):
+        return 'xapi of %s answers again' % host
 
 
 def sign_of_life(site, host):

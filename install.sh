@@ -14,6 +14,7 @@ export PATH LC_ALL
 NOSTART='' YES='' ROOT=''
 FROM=$(cd "$(dirname "$0")" && pwd) || exit 1
 NEEDED_KB=20480
+OLD_SCRIPTS='/etc/(ha-lizard/(ha-lizard\.sh|scripts/ha-lizard\.mon)|init\.d/ha-lizard(-watchdog)?)'
 CHANGED='' OLD=''
 
 usage() {
@@ -300,16 +301,15 @@ safe_modes() {
 # So that no command has to do it again, and root alone writes what Python reads.
 compile_module() {
     (cd "$ROOT/etc/ha-lizard" && "$PYTHON" -c '
-import os, sys, py_compile
-source = "ha_lizard.py"
-target = getattr(__import__("importlib"), "util", None)
+import os, py_compile
+path = "ha_lizard.py"
 try:
     import importlib.util
-    target = importlib.util.cache_from_source(source)
+    compiled = importlib.util.cache_from_source(path)
 except (ImportError, AttributeError):
-    target = source + "c"
-if not os.path.exists(target) or os.stat(target).st_mtime < os.stat(source).st_mtime:
-    py_compile.compile(source, doraise=True)' 2>/dev/null) ||
+    compiled = path + "c"
+if not os.path.exists(compiled) or os.stat(compiled).st_mtime < os.stat(path).st_mtime:
+    py_compile.compile(path, doraise=True)' 2>/dev/null) ||
         warn 'ha_lizard.py could not be compiled: commands take a moment longer'
 }
 
@@ -353,8 +353,8 @@ old_processes() {
         tr '\0' '\n' 2>/dev/null <"$each/cmdline" | awk '
             NR == 1 && $0 !~ /(^|\/)(ba|da)?sh$/ { exit }
             NR > 1 && /^-/ { next }
-            NR > 1 { if ($0 ~ /^\/etc\/(ha-lizard\/(ha-lizard\.sh|scripts\/ha-lizard\.mon)|init\.d\/ha-lizard(-watchdog)?)$/) print "yes"; exit }' |
-            grep -q yes && [ "${each#/proc/}" -ne $$ ] && echo "${each#/proc/}"
+            NR > 1 { print; exit }' | grep -Eqx "$OLD_SCRIPTS" || continue
+        [ "${each#/proc/}" -eq $$ ] || echo "${each#/proc/}"
     done
 }
 

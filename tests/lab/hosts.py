@@ -103,14 +103,14 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx; ln -s /proc/self/fd dev/fd
 [ "$UNSAFE" != watchdog ] || : >dev/watchdog
 mount -t tmpfs -o mode=755,size=16m tmpfs run
-mkdir -p run/lock/subsys run/lab root/.gone
+mkdir -p run/lock/subsys run/lab var/lab/.gone
 mount -t tmpfs -o mode=1777,size=64m tmpfs tmp
 [ ! -d sys ] || mount -t tmpfs -o ro,size=4k tmpfs sys
 until ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
 ip link set lo up; ip addr add $ADDRESS/24 dev eth0; ip link set eth0 up
-pivot_root . root/.gone
+pivot_root . var/lab/.gone
 cd /
-umount -l /root/.gone
+umount -l /var/lab/.gone
 # This file is open: what follows is read from memory.
 export HOST
 exec /bin/sh -c "$GUARD"'
@@ -270,7 +270,7 @@ class Seat(object):
             # Where the kernel has no sysrq, the product's second way to reboot.
             '/sbin/reboot': CLIENT % 'reboot',
             '/sbin/chkconfig': CHKCONFIG, '/sbin/service': SERVICE,
-            '/etc/hostname': self.name + '\n', '/root/.keep': ''})
+            '/etc/hostname': self.name + '\n', '/var/lab/.keep': ''})
         for path, text in files.items():
             # /sbin is a link here
             place = upper + path.replace('/sbin/', '/usr/sbin/')

@@ -106,8 +106,8 @@ try:
     # its own power switch
     lab.on('b', 'echo b >/proc/sysrq-trigger 2>/dev/null || /sbin/reboot -f -n')
     assert lab.until(lambda: lab.world.hosts['b'].boots == 3, 5)
-    lab.play('disk full c'); assert lab.on('c', 'echo text >/root/x')[0]
-    lab.play('disk ok c'); assert not lab.on('c', 'echo text >/root/x')[0]
+    lab.play('disk full c'); assert lab.on('c', 'echo text >/var/lab/x')[0]
+    lab.play('disk ok c'); assert not lab.on('c', 'echo text >/var/lab/x')[0]
     print('all of it')
 finally:
     lab.close()

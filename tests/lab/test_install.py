@@ -13,7 +13,7 @@ import hosts
 WHY = hosts.objection()
 #: every Nth command; 1 takes minutes
 STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 25))
-PYTHON2 = '/root/.pyenv/versions/2.7.18/bin/python2.7'
+PYTHON2 = os.path.expanduser('~') + '/.pyenv/versions/2.7.18/bin/python2.7'
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
 # What there is after an installation that was not there before.
@@ -69,7 +69,7 @@ echo '#!/bin/bash' >fence/MINE/MINE.sh; chmod 644 fence/MINE/MINE.sh
 cat >/etc/init.d/ha-lizard <<'END'
 #!/bin/bash
 # old
-case $1 in stop) echo "$*" >>/root/old.log ;; esac
+case $1 in stop) echo "$*" >>/var/lab/old.log ;; esac
 END
 sed 's/# old/# old watchdog/' /etc/init.d/ha-lizard >/etc/init.d/ha-lizard-watchdog
 chmod 755 /etc/init.d/ha-lizard* scripts/* ha-lizard.sh
@@ -107,10 +107,10 @@ def setUpModule():
             seat.services = False
         lab.boot_all()
         for name in lab.seats:
-            status, output = lab.on(name, 'mkdir /root/product && cd %s && cp -a ha_lizard.py '
-                                    'ha-cfg install.sh uninstall.sh init.d fence /root/product; '
+            status, output = lab.on(name, 'mkdir /var/lab/product && cd %s && cp -a ha_lizard.py '
+                                    'ha-cfg install.sh uninstall.sh init.d fence /var/lab/product; '
                                     'echo "PRODUCT_VERSION=\'8.2.1\'" >>/etc/xensource-inventory; '
-                                    'ls /root/product' % base.ROOT)
+                                    'ls /var/lab/product' % base.ROOT)
             assert not status, output
     except BaseException:
         lab.close()
@@ -144,7 +144,7 @@ class InstallCase(base.TestCase):
         return output
 
     def install(self, words='--yes', status=0):
-        return self.on('cd /root/product && ./install.sh %s </dev/null' % words, status)
+        return self.on('cd /var/lab/product && ./install.sh %s </dev/null' % words, status)
 
     def programs(self):
         return sorted(lab.seats[self.name].processes().values())
@@ -163,7 +163,7 @@ class InstallCase(base.TestCase):
         self.on('rm -rf /etc/ha-lizard /etc/ha-lizard.old /etc/init.d/ha-lizard* /usr/bin/ha-cfg '
                 '/usr/bin/.ha-cfg.new /etc/bash_completion.d/*ha-cfg* /etc/rc3.d/S99ha-lizard* '
                 '/etc/init.d/.ha-lizard* /run/lock/subsys/ha-lizard* /run/ha-lizard* '
-                '/root/old.log; : >/var/log/user.log; rmdir /etc/rc3.d 2>/dev/null; true')
+                '/var/lab/old.log; : >/var/log/user.log; rmdir /etc/rc3.d 2>/dev/null; true')
         # Folders that a first installation makes are no difference from now on.
         self.on('mkdir -p /etc/bash_completion.d /etc/init.d; touch /etc/bash_completion.d '
                 '/etc/init.d /etc/rc3.d /usr/bin 2>/dev/null; true')
@@ -205,7 +205,7 @@ class InstallTest(InstallCase):
         self.assertTree({})
         self.assertEqual({}, dict([item for item in self.added().items()
                                    if not item[0].startswith('var/log/')]))
-        self.on('/root/product/uninstall.sh --yes')          # once more does no harm
+        self.on('/var/lab/product/uninstall.sh --yes')          # once more does no harm
 
     def test_a_second_run_changes_nothing(self):
         self.install()
@@ -227,7 +227,7 @@ class InstallTest(InstallCase):
         self.assertNotEqual(pid, self.read('/var/run/ha-lizard.pid'))
         self.on('service ha-lizard status -w')
         self.on('grep -q ^MAIL_ON=0 /etc/ha-lizard/ha-lizard.conf && grep -q mine '
-                '/etc/ha-lizard/fence/ILO/ILO.hosts && ! grep "^# x" /etc/ha-lizard/ha_lizard.py'
+                '/etc/ha-lizard/fence/ILO/ILO.hosts && ! grep "^# x$" /etc/ha-lizard/ha_lizard.py'
                 ' && grep -q ^WATCH_INTERVAL=23 /etc/init.d/ha-lizard-watchdog')
         # What the administrator wrote outlives the removal, and is named.
         text = self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
@@ -307,12 +307,12 @@ class InstallTest(InstallCase):
 
     def test_refusals(self):
         for change, back, words in (
-                ('mv /etc/xensource-inventory /root/away', 'mv /root/away /etc/xensource-inventory',
+                ('mv /etc/xensource-inventory /var/lab/away', 'mv /var/lab/away /etc/xensource-inventory',
                  'no XenServer'),
-                ('mv /root/product/ha-cfg /root/away', 'mv /root/away /root/product/ha-cfg',
+                ('mv /var/lab/product/ha-cfg /var/lab/away', 'mv /var/lab/away /var/lab/product/ha-cfg',
                  'is missing'),
-                ('head -c 10M /dev/zero >/root/filler; while head -c 5M /dev/zero >>/root/filler;'
-                 'do :; done 2>/dev/null', 'rm /root/filler', 'are needed'),
+                ('head -c 10M /dev/zero >/var/lab/filler; while head -c 5M /dev/zero >>/var/lab/filler;'
+                 'do :; done 2>/dev/null', 'rm /var/lab/filler', 'are needed'),
                 ("sed -i.away s/8.2.1/5.6.0/ /etc/xensource-inventory",
                  'mv /etc/xensource-inventory.away /etc/xensource-inventory', 'older')):
             self.on(change)
@@ -322,50 +322,50 @@ class InstallTest(InstallCase):
                 self.on(back)
             self.assertTree({})
         self.assertIn('only root', self.on(
-            'cd /root/product && chmod 755 /root && setpriv --reuid 65534 --clear-groups '
+            'cd /var/lab/product && setpriv --reuid 65534 --clear-groups '
             './install.sh --yes', 1))
         self.assertIn('usage', self.install('--nonsense', 2))
-        self.assertIn('usage', self.on('/root/product/uninstall.sh --nonsense', 2))
-        self.assertIn('--yes', self.on('/root/product/uninstall.sh </dev/null', 1))
+        self.assertIn('usage', self.on('/var/lab/product/uninstall.sh --nonsense', 2))
+        self.assertIn('--yes', self.on('/var/lab/product/uninstall.sh </dev/null', 1))
 
     def test_below_a_prefix(self):
-        self.install('--prefix /root/below')
-        self.assertTree(dict([('root/below/' + path, mode) for path, mode in self.expected().items()
+        self.install('--prefix /var/lab/below')
+        self.assertTree(dict([('var/lab/below/' + path, mode) for path, mode in self.expected().items()
                               if 'rc3.d' not in path]
-                             + [('root/below' + path, 'drwxr-xr-x') for path in (
+                             + [('var/lab/below' + path, 'drwxr-xr-x') for path in (
                                  '', '/etc', '/etc/init.d', '/etc/bash_completion.d', '/usr',
                                  '/usr/bin')]))
-        self.on('rm -rf /root/below')
+        self.on('rm -rf /var/lab/below')
 
     @unittest.skipIf(not os.path.exists(PYTHON2), 'no %s' % PYTHON2)
     def test_a_dom0_without_python3(self):
-        self.on('mkdir /root/hidden; mv /usr/bin/python3* /root/hidden; ln -s %s /usr/bin/python' % PYTHON2)
+        self.on('mkdir /var/lab/hidden; mv /usr/bin/python3* /var/lab/hidden; ln -s %s /usr/bin/python' % PYTHON2)
         try:
             self.install()
             for each in '/etc/ha-lizard/ha_lizard.py', '/etc/ha-lizard/scripts/ha-cfg':
                 self.assertEqual('#!/usr/bin/python', self.read(each).split('\n')[0])
             self.on('service ha-lizard status -w; ha-cfg version')
             self.assertIn('etc/ha-lizard/ha_lizard.pyc', tree(self.name))
-            self.on('rm /usr/bin/python; cd /root/product && ! ./install.sh --yes && '
+            self.on('rm /usr/bin/python; cd /var/lab/product && ! ./install.sh --yes && '
                     'ln -s %s /usr/bin/python' % PYTHON2)
             self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
-            self.assertTree({}, but=('usr/bin/python', 'root/hidden') + tuple(
-                [path for path in tree('a') if path.startswith('root/hidden')]))
+            self.assertTree({}, but=('usr/bin/python', 'var/lab/hidden') + tuple(
+                [path for path in tree('a') if path.startswith('var/lab/hidden')]))
         finally:
-            self.on('rm -f /usr/bin/python; mv /root/hidden/* /usr/bin; rmdir /root/hidden')
+            self.on('rm -f /usr/bin/python; mv /var/lab/hidden/* /usr/bin; rmdir /var/lab/hidden')
 
     # -- services and firewall of other dom0s
 
     def test_systemd_without_sysv(self):
-        self.on(r"""mkdir -p /run/systemd/system /root/hidden; mv /usr/sbin/chkconfig /root/hidden
-[ ! -e /usr/sbin/update-rc.d ] || mv /usr/sbin/update-rc.d /root/hidden
-[ ! -e /usr/lib/systemd/system-generators/systemd-sysv-generator ] || mv /usr/lib/systemd/system-generators/systemd-sysv-generator /root/hidden
-mv /usr/bin/systemctl /root/hidden 2>/dev/null
-printf '#!/bin/sh\necho "$*" >>/root/systemctl.log\ncase $1 in show) echo LoadState=loaded;; start) HA_LIZARD_BY_SYSTEMD=1 exec /etc/init.d/${2%%.service} start;; stop) HA_LIZARD_BY_SYSTEMD=1 exec /etc/init.d/${2%%.service} stop;; esac\n' >/usr/bin/systemctl
+        self.on(r"""mkdir -p /run/systemd/system /var/lab/hidden; mv /usr/sbin/chkconfig /var/lab/hidden
+[ ! -e /usr/sbin/update-rc.d ] || mv /usr/sbin/update-rc.d /var/lab/hidden
+[ ! -e /usr/lib/systemd/system-generators/systemd-sysv-generator ] || mv /usr/lib/systemd/system-generators/systemd-sysv-generator /var/lab/hidden
+mv /usr/bin/systemctl /var/lab/hidden 2>/dev/null
+printf '#!/bin/sh\necho "$*" >>/var/lab/systemctl.log\ncase $1 in show) echo LoadState=loaded;; start) HA_LIZARD_BY_SYSTEMD=1 exec /etc/init.d/${2%%.service} start;; stop) HA_LIZARD_BY_SYSTEMD=1 exec /etc/init.d/${2%%.service} stop;; esac\n' >/usr/bin/systemctl
 chmod 755 /usr/bin/systemctl""")
         try:
             self.install()
-            calls = self.read('/root/systemctl.log')
+            calls = self.read('/var/lab/systemctl.log')
             for part in ('daemon-reload', 'enable ha-lizard.service ha-lizard-watchdog.service',
                          'start ha-lizard.service', 'start ha-lizard-watchdog.service'):
                 self.assertIn(part, calls)
@@ -376,13 +376,13 @@ chmod 755 /usr/bin/systemctl""")
             self.on('service ha-lizard status -w')
             self.assertIn('nothing has changed', self.install())
             self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
-            self.assertIn('disable ha-lizard.service', self.read('/root/systemctl.log'))
+            self.assertIn('disable ha-lizard.service', self.read('/var/lab/systemctl.log'))
             self.assertNotIn('etc/systemd/system/ha-lizard.service', tree(self.name))
         finally:
-            self.on('rm -rf /run/systemd /root/systemctl.log /usr/bin/systemctl; '
-                    'mv /root/hidden/systemctl /usr/bin/ 2>/dev/null; '
-                    'mv /root/hidden/systemd-sysv-generator /usr/lib/systemd/system-generators/ 2>/dev/null; '
-                    'mv /root/hidden/* /usr/sbin/ 2>/dev/null; rmdir /root/hidden; true')
+            self.on('rm -rf /run/systemd /var/lab/systemctl.log /usr/bin/systemctl; '
+                    'mv /var/lab/hidden/systemctl /usr/bin/ 2>/dev/null; '
+                    'mv /var/lab/hidden/systemd-sysv-generator /usr/lib/systemd/system-generators/ 2>/dev/null; '
+                    'mv /var/lab/hidden/* /usr/sbin/ 2>/dev/null; rmdir /var/lab/hidden; true')
 
     def test_the_port_of_the_watchers_is_opened_where_it_is_closed(self):
         rules = {
@@ -391,15 +391,15 @@ chmod 755 /usr/bin/systemctl""")
             'none': 'Chain INPUT (policy ACCEPT)'}
         for kind, calls in (('open', ''), ('none', ''), ('closed', 'open 694 udp\nclose 694 udp\n')):
             self.on("mkdir -p /etc/xapi.d/plugins; printf '#!/bin/sh\\necho \"%s\"\\n' >/usr/sbin/iptables;"
-                    "printf '#!/bin/sh\\necho \"$*\" >>/root/ports\\n' >/etc/xapi.d/plugins/firewall-port;"
-                    "chmod 755 /usr/sbin/iptables /etc/xapi.d/plugins/firewall-port; : >/root/ports"
+                    "printf '#!/bin/sh\\necho \"$*\" >>/var/lab/ports\\n' >/etc/xapi.d/plugins/firewall-port;"
+                    "chmod 755 /usr/sbin/iptables /etc/xapi.d/plugins/firewall-port; : >/var/lab/ports"
                     % rules[kind].replace('\n', '\\n'))
             try:
                 self.install('--nostart')
                 self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
-                self.assertEqual(calls, self.read('/root/ports'))
+                self.assertEqual(calls, self.read('/var/lab/ports'))
             finally:
-                self.on('rm -rf /usr/sbin/iptables /etc/xapi.d /root/ports')
+                self.on('rm -rf /usr/sbin/iptables /etc/xapi.d /var/lab/ports')
 
     # -- what was there before
 
@@ -410,11 +410,11 @@ chmod 755 /usr/bin/systemctl""")
         for part in ('stopping the HA-Lizard that was there', 'ILO.sh was moved', 'XVM.sh was moved',
                      '/etc/ha-lizard.old'):
             self.assertIn(part, text)
-        self.assertEqual('stop -w\nstop\n', self.read('/root/old.log'))
+        self.assertEqual('stop -w\nstop\n', self.read('/var/lab/old.log'))
         self.assertEqual([], [each for each in self.programs() if 'ha-lizard.mon' in each
                               or 'ha-lizard.sh' in each])
         found = dict([(path, mode) for path, mode in self.added().items()
-                      if not path.startswith(('etc/ha-lizard/state/', 'var/', 'root/'))])
+                      if not path.startswith(('etc/ha-lizard/state/', 'var/', 'var/lab/'))])
         kept = {'etc/ha-lizard/fence/MINE': 'drwxr-xr-x',
                 'etc/ha-lizard/fence/MINE/MINE.sh': '-rwxr-xr-x'}
         aside = dict([item for item in found.items() if item[0].startswith('etc/ha-lizard.old')])
@@ -442,12 +442,12 @@ chmod 755 /usr/bin/systemctl""")
         self.kill_and_repeat(OLD_TREE, STRIDE * 2)
 
     def kill_and_repeat(self, prepare, stride=STRIDE):
-        base.write(lab.world.hosts[self.name].files.place('/root/killer'), KILLER)
-        run = 'cd /root/product && env BASH_ENV=/root/killer %s bash ./install.sh --yes </dev/null'
+        base.write(lab.world.hosts[self.name].files.place('/var/lab/killer'), KILLER)
+        run = 'cd /var/lab/product && env BASH_ENV=/var/lab/killer %s bash ./install.sh --yes </dev/null'
         self.on(prepare)
-        self.on(run % 'KILL_COUNT=/root/count')
+        self.on(run % 'KILL_COUNT=/var/lab/count')
         self.on('service ha-lizard stop -w')
-        count = int(self.read('/root/count'))
+        count = int(self.read('/var/lab/count'))
         self.assertLess(100, count)
         wanted = self.fingerprint()
         deaths = 0
@@ -461,7 +461,7 @@ chmod 755 /usr/bin/systemctl""")
             self.on('service ha-lizard stop -w')
             self.assertEqual(wanted, self.fingerprint(), 'killed before command %d' % number)
         self.assertLess(count // stride * 2 // 3, deaths)
-        self.on('rm -f /root/killer /root/count')
+        self.on('rm -f /var/lab/killer /var/lab/count')
 
     def fingerprint(self):
         """All that is left, with the text of what is ours."""
@@ -480,8 +480,8 @@ do sleep 0.05; done'''
 DEEDS = {
     'a': 'service ha-lizard stop -w && service ha-lizard start -w',
     'b': 'service ha-lizard restart',
-    'c': 'echo "# $n" >>/root/product/ha_lizard.py; cd /root/product; ./install.sh --yes </dev/null',
-    'd': '/etc/ha-lizard/scripts/uninstall --yes --keep-pool; cd /root/product && '
+    'c': 'echo "# $n" >>/var/lab/product/ha_lizard.py; cd /var/lab/product; ./install.sh --yes </dev/null',
+    'd': '/etc/ha-lizard/scripts/uninstall --yes --keep-pool; cd /var/lab/product && '
          './install.sh --yes </dev/null'}
 TIMES = 20
 
@@ -501,13 +501,13 @@ class UnarmedTest(base.TestCase):
         lab.boot_all()
         dogs = [hosts.Dog(lab, name, 6.0) for name in 'abcd']
         for name, (status, output) in lab.on_all(
-                'mkdir /root/product && cd %s && cp -a ha_lizard.py ha-cfg install.sh uninstall.sh '
-                'init.d fence /root/product; cd /root/product; '
+                'mkdir /var/lab/product && cd %s && cp -a ha_lizard.py ha-cfg install.sh uninstall.sh '
+                'init.d fence /var/lab/product; cd /var/lab/product; '
                 "sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' ha_lizard.py; "
                 './install.sh --yes </dev/null' % base.ROOT).items():
             self.assertEqual(0, status, output)
         running = dict([(name, lab.seats[name].begin(
-            'for n in $(seq %d); do %s; %s || exit 1; done >/root/deeds 2>&1' % (
+            'for n in $(seq %d); do %s; %s || exit 1; done >/var/lab/deeds 2>&1' % (
                 TIMES, ARMED, DEEDS[name]))) for name in 'abcd'])
 
         def over():
@@ -517,7 +517,7 @@ class UnarmedTest(base.TestCase):
         ended = lab.until(over, 240)
         for name, each in sorted(running.items()):
             self.assertEqual(0, each.poll(), '%s: %s\n%s\n%s' % (
-                name, lab.text(name, '/root/deeds')[-800:],
+                name, lab.text(name, '/var/lab/deeds')[-800:],
                 lab.text(name, '/etc/ha-lizard/state/watch'),
                 lab.text(name, '/var/log/user.log')[-1500:]))
         self.assertTrue(ended)

@@ -26,7 +26,7 @@ def setUpModule():
     try:
         lab.seats['a'].services = False
         lab.boot_all()
-        status, output = lab.on('a', 'cp -a %s /root/product; cd /root/product && ./install.sh '
+        status, output = lab.on('a', 'cp -a %s /var/lab/product; cd /var/lab/product && ./install.sh '
                                 '--yes --nostart' % base.ROOT)
         assert not status, output
         ours = '/etc/ha-lizard/ha_lizard.py'
@@ -95,13 +95,13 @@ class ServiceTest(base.TestCase):
         for words in 'ha-lizard start', 'ha-lizard stop', 'ha-lizard-watchdog start':
             self.assertIn('only root', self.on(
                 'setpriv --reuid 65534 --clear-groups /etc/init.d/' + words, 4))
-        self.on('mv /etc/ha-lizard/ha_lizard.py /root/away')
+        self.on('mv /etc/ha-lizard/ha_lizard.py /var/lab/away')
         try:
             for words in 'start', 'stop', 'status':
                 self.assertIn('not installed', self.service(words, 5))
             self.assertIn('not installed', self.on('service ha-lizard-watchdog start', 5))
         finally:
-            self.on('mv /root/away /etc/ha-lizard/ha_lizard.py', 0)
+            self.on('mv /var/lab/away /etc/ha-lizard/ha_lizard.py', 0)
 
     def test_start_status_restart_stop(self):
         self.assertIn('runs, pid', self.service('start'))
@@ -205,10 +205,10 @@ class ServiceTest(base.TestCase):
         for own, pool, expected in (('', '15', 300), ('', '60', 600), ('90', '60', 900),
                                     ('x;reboot', '40', 400), ('', 'x', 300), ('08', '', 300)):
             self.on("echo 'setting.MONITOR_DELAY=%s' >/etc/ha-lizard/state/pool; "
-                    "cp -p /etc/ha-lizard/ha-lizard.conf /root/conf; "
+                    "cp -p /etc/ha-lizard/ha-lizard.conf /var/lab/conf; "
                     "echo 'MONITOR_DELAY=%s' >>/etc/ha-lizard/ha-lizard.conf" % (pool, own))
-            text = self.on("sed '/^\\[ $# -eq 1/,$d' %s-watchdog >/root/lib; . /root/lib; limit; "
-                           "mv /root/conf /etc/ha-lizard/ha-lizard.conf" % SERVICE, 0)
+            text = self.on("sed '/^\\[ $# -eq 1/,$d' %s-watchdog >/var/lab/lib; . /var/lab/lib; limit; "
+                           "mv /var/lab/conf /etc/ha-lizard/ha-lizard.conf" % SERVICE, 0)
             self.assertEqual('%d' % expected, text.strip(), (own, pool))
 
     # -- as the manual has it
@@ -222,7 +222,7 @@ class ServiceTest(base.TestCase):
             self.service('stop -w')
             self.service('start')
             # An upgrade keeps that, and the interval.
-            self.on('cd /root/product && ./install.sh --yes --nostart', 0)
+            self.on('cd /var/lab/product && ./install.sh --yes --nostart', 0)
             self.on('grep -q ^#WATCHDOG= %s && grep -q ^WATCH_INTERVAL=1$ %s-watchdog' % (
                 SERVICE, SERVICE), 0)
         finally:
@@ -247,7 +247,7 @@ END""", 0)
     def test_systemd_is_told(self):
         self.on(r"""mkdir -p /run/systemd/system; cat >/usr/local/sbin/systemctl <<'END'
 #!/bin/sh
-echo "$*" >>/root/systemctl.log
+echo "$*" >>/var/lab/systemctl.log
 case $1 in
     show) echo LoadState=loaded ;;
     is-active) exit 0 ;;
@@ -261,25 +261,25 @@ chmod 755 /usr/local/sbin/systemctl""", 0)
             self.on(path + 'start -w', 0)
             self.on(path + 'status -w', 0)
             self.on(path + 'stop -w', 0)
-            calls = lab.text('a', '/root/systemctl.log')
+            calls = lab.text('a', '/var/lab/systemctl.log')
             for verb in 'start', 'stop':
                 for name in 'ha-lizard', 'ha-lizard-watchdog':
                     self.assertIn('%s %s.service\n' % (verb, name), calls)
             self.assertEqual([], self.programs())
         finally:
-            self.on('rm -rf /run/systemd /usr/local/sbin/systemctl /root/systemctl.log')
+            self.on('rm -rf /run/systemd /usr/local/sbin/systemctl /var/lab/systemctl.log')
 
     def test_after_a_boot_it_waits_for_xapi_but_not_for_ever(self):
         self.on("sed 's,/proc/uptime,/run/uptime,; s/^XAPI_PATIENCE=60/XAPI_PATIENCE=3/' "
-                "%s >/root/ha-lizard; chmod 755 /root/ha-lizard; "
+                "%s >/var/lab/ha-lizard; chmod 755 /var/lab/ha-lizard; "
                 "mv /var/run/xapi_init_complete.cookie /run/away" % SERVICE, 0)
         try:
             for uptime, least, most in (('30.1', 2.5, 12), ('3000.1', 0, 2.4)):
                 self.on('echo %s 1 >/run/uptime' % uptime)
                 began = time.time()
-                self.on('/root/ha-lizard start', 0)
+                self.on('/var/lab/ha-lizard start', 0)
                 self.assertTrue(least <= time.time() - began < most, time.time() - began)
-                self.on('/root/ha-lizard stop', 0)
+                self.on('/var/lab/ha-lizard stop', 0)
         finally:
             self.on('mv /run/away /var/run/xapi_init_complete.cookie')
 
@@ -287,15 +287,15 @@ chmod 755 /usr/local/sbin/systemctl""", 0)
         monitor = '/etc/ha-lizard/scripts/ha-lizard.mon'
         self.on(monitor + ' </dev/null >/dev/null 2>&1 & sleep 1; %s; kill $!; wait' % monitor)
         self.assertEqual([], self.programs())
-        process = lab.seats['a'].begin("sed 's/^PAUSE=10/PAUSE=1/' %s >/root/mon; "
-                                       "exec sh /root/mon" % monitor)
+        process = lab.seats['a'].begin("sed 's/^PAUSE=10/PAUSE=1/' %s >/var/lab/mon; "
+                                       "exec sh /var/lab/mon" % monitor)
         self.until(self.pid)
         self.service('status')
         pid = self.pid()
         self.kill(pid, signal.SIGKILL)
         self.until(lambda: self.pid() not in (0, pid))
         for number, text in lab.seats['a'].processes().items():
-            if text == 'sh /root/mon':
+            if text == 'sh /var/lab/mon':
                 lab.seats['a'].signal(number, signal.SIGTERM)
         self.until(lambda: process.poll() is not None)
         self.assertEqual([], self.programs())

@@ -87,7 +87,8 @@ class SimWorld(World):
             if other and other.domains:
                 self.violate('I10 %s clears the locks of %s, which runs VMs' % (
                     host, other))
-        if (argv[0] == 'xe' and argv[1] in ACTS) or argv[2:4] == ['act', 'fence']:
+        if (argv[0] == 'xe' and argv[1] in ACTS) or (
+                argv[2:3] == ['act'] and argv[3].startswith('fence')):
             self.watch_act(host, argv)
 
     def burn(self, host, argv):

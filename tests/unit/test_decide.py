@@ -1053,6 +1053,16 @@ class Succession(Case):
         self.set('n1', silence=22 + 180)
         self.assertEqual(self.actions(), ['fence n1'])
 
+    def test_that_the_next_has_its_own_time(self):
+        self.hosts.extend([member('n4'), member('n5')])
+        self.me, self.given['heirs'] = 'n4', ['n2', 'n3', 'n4']
+        self.set('n1', silence=22 + 359)
+        self.given['age'] = 22 + 359
+        self.waits('n2 is to take over before this host')
+        self.set('n1', silence=22 + 360)
+        self.given['age'] = 22 + 360
+        self.assertEqual(self.actions(), ['fence n1'])
+
     def test_longer_while_it_promotes(self):
         self.set('n1', silence=1000)
         self.given['age'] = 1000
@@ -1145,6 +1155,19 @@ class DeadXapi(Case):
         self.hosts.extend([member('n4', FAILING), member('n5', FAILING),
                            member('n6', FAILING), member('n7', FAILING)])
         self.assertEqual(self.actions(), [])
+
+    def test_that_each_candidate_has_its_turn(self):
+        self.me, self.given = 'n3', {'xapi': 'no answer', 'xapi_silence': 1079, 'age': 1080}
+        self.check('master n1 is alive but its xapi gives no answer; '
+                   'n2 is to take over before this host')
+        self.given['xapi_silence'] = 1080
+        self.assertEqual(self.actions(), ['fence n1'])
+        self.assertEqual(self.plan().actions[0].deaf, True)
+
+    def test_that_a_silent_master_is_not_called_deaf(self):
+        self.me, self.given = 'n2', {'age': 40}
+        self.set('n1', SILENT)
+        self.assertEqual(self.plan().actions[0].deaf, False)
 
     def test_that_a_master_that_answers_is_not_looked_at_twice(self):
         self.me = 'n2'

@@ -1,0 +1,105 @@
+"""README: its table of parameters is that of the program, it names no file that
+is not there, and it says of each parameter that nothing reads that this is so.
+
+    python3 tests/run test_readme       prints the right table when it is wrong
+"""
+
+import os
+import re
+import textwrap
+
+import base
+import ha_lizard
+from ha_lizard import DEPRECATED, LATER, NO_EFFECT, OURS, SETTINGS
+
+README = os.path.join(base.ROOT, 'README')
+PROGRAM = os.path.join(base.ROOT, 'ha_lizard.py')
+MARKS = {OURS: 'o', LATER: '2', DEPRECATED: 'd', NO_EFFECT: 'n'}
+NAME_WIDTH, MARK_WIDTH, WIDTH = 30, 3, 98
+UNREAD_TITLE = 'Stored, shown, checked, and not acted on yet:'
+
+
+def readme():
+    return ha_lizard.read_file(README, '')
+
+
+def table():
+    """The lines of all parameters, as they belong into README."""
+    lines = []
+    for row in SETTINGS:
+        lines.extend(entry(row))
+    return '\n'.join(lines) + '\n'
+
+
+def entry(row):
+    """NAME=DEFAULT, marks, meaning; a long default has a line for itself."""
+    name = '%s=%s' % (row.name, row.default)
+    indent = ' ' * (2 + NAME_WIDTH + 1 + MARK_WIDTH + 1)
+    meaning = textwrap.wrap(row.meaning, WIDTH - len(indent))
+    first = '  %-*s %-*s ' % (NAME_WIDTH, name, MARK_WIDTH, marks(row))
+    if len(name) > NAME_WIDTH:
+        return [('  ' + name + ' ' + marks(row)).rstrip()] + [
+            indent + line for line in meaning]
+    return [first + meaning[0]] + [indent + line for line in meaning[1:]]
+
+
+def marks(row):
+    return (MARKS.get(row.where, '') + MARKS.get(row.fate, '')
+            + 'r' * bool(row.restart))
+
+
+def unread():
+    """Parameters that the program knows and nowhere acts on."""
+    text = ha_lizard.read_file(PROGRAM)
+    start, end = text.index('\n# Settings: '), text.index('\n# Model: ')
+    rest = text[:start] + text[end:]
+    return [row.name for row in SETTINGS if row.fate != NO_EFFECT
+            and not re.search(r'settings\.%s\b' % row.attribute, rest)]
+
+
+class TestReadme(base.TestCase):
+
+    def test_the_table_is_that_of_the_program(self):
+        if table() not in readme():
+            self.fail('README has another table of parameters; this is the right '
+                      'one:\n\n' + table())
+
+    def test_every_parameter_is_in_it_once(self):
+        found = re.findall(r'(?m)^  ([A-Z][A-Z_]+)=', readme())
+        self.assertEqual(sorted(found), sorted([row.name for row in SETTINGS]))
+
+    def test_a_changed_row_is_noticed(self):
+        row = SETTINGS[0]
+        name, right = row.default, table()
+        row.default = 'other'
+        try:
+            self.assertNotEqual(table(), right)
+        finally:
+            row.default = name
+
+    def test_says_what_is_not_acted_on(self):
+        match = re.search(re.escape(UNREAD_TITLE) + r'\n\n((?:  .*\n)+)', readme())
+        self.assertEqual(sorted((match and match.group(1) or '').split()),
+                         sorted(unread()))
+
+    def test_names_only_files_that_exist(self):
+        names = re.findall(r'(?<![\w/.-])(?:tests|fence|init\.d|\.ci)/[\w./-]+', readme())
+        missing = [name for name in names
+                   if not os.path.exists(os.path.join(base.ROOT, name.rstrip('.')))]
+        self.assertEqual(missing, [])
+        self.assertTrue(len(names) > 10)
+
+    def test_the_commands_are_at_the_top(self):
+        top = readme().splitlines()[:20]
+        for command in ('python3 tests/demo', 'python3 tests/run'):
+            self.assertTrue([line for line in top if line.strip().startswith(command)])
+
+    def test_reads_well_in_100_columns(self):
+        wide = [line for line in readme().splitlines() if len(line) > 100]
+        self.assertEqual(wide, [])
+        odd = re.findall('[^\\n -~]', readme())
+        self.assertEqual(odd, [])
+
+
+if __name__ == '__main__':
+    base.main()
