@@ -1018,6 +1018,7 @@ class Host(Record):
         'answers': True,        # it gave a sign of life to the last probe
         'silent': False,        # none for XAPI_COUNT further probes
         'silence': 0,           # since its last sign of life to anybody we hear: R-2
+        'unheard': 0,           # the same, whether or not this host was listening
         'unsure': False,        # a reachable member cannot say whether it lives: R-1
         'back': 1e9,            # since it answered again after a silence
         'settling': 0,          # how long that must be before it gets VMs: A11
@@ -1385,7 +1386,7 @@ def candidacy_objection(settings, view):
     if not view.me.enabled or view.me.maintenance:
         return 'this host is in maintenance'
     # I12: what was already old when the master fell silent proves nothing.
-    since_then = max(view.master.silence, view.xapi_silence)
+    since_then = max(view.master.silence, view.master.unheard, view.xapi_silence)
     if view.age - since_then > max(60, 3 * settings.monitor_delay):
         return 'what this host knows of the pool was old when the master fell silent'
 
@@ -3826,23 +3827,24 @@ WATCH = STATE + 'watch'
 class WatchRow(Record):
     """What the watcher knows of one member.  Times are /proc/uptime's."""
     fields = {
-        'answered': 0, 'last': 0, 'failing': True, 'silent': False, 'seen': False,
+        'answered': 0, 'last': 0, 'alive_at': 0, 'failing': True, 'silent': False, 'seen': False,
         'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
         'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'flag': '',
         'flag_number': 0, 'domains': None}
-    order = ('answered', 'last', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
+    order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
              'lease', 'tie', 'leased', 'role', 'doing', 'version', 'flag', 'flag_number',
              'domains')
 
     def changes(self):
         """What a round would decide by.  The moment of an answer does not count
         while answers come, nor that of a promise that is renewed."""
-        moments = self.failing and (self.answered, self.last, self.leased)
+        moments = self.failing and (self.answered, self.last, self.alive_at, self.leased)
         return moments, [getattr(self, name) for name in self.order
-                         if name not in ('answered', 'last', 'leased')]
+                         if name not in ('answered', 'last', 'alive_at', 'leased')]
 
     def text(self):
-        return pack(['%.1f' % self.answered, '%.1f' % self.last, '%d' % self.failing,
+        return pack(['%.1f' % self.answered, '%.1f' % self.last,
+                     '%.1f' % self.alive_at, '%d' % self.failing,
                      '%d' % self.silent, '%d' % self.seen, '%d' % self.unsure,
                      '%d' % self.left, '%.1f' % self.back, number_text(self.lease),
                      '%d' % self.tie, '%.1f' % self.leased, self.role, self.doing,
@@ -3860,7 +3862,7 @@ def parse_watch_row(text):
     values = dict(zip(WatchRow.order, unpack(text, len(WatchRow.order))))
     row = WatchRow(lease=text_number(values['lease']),
                    flag_number=int(values['flag_number']))
-    for name in ('answered', 'last', 'back', 'leased'):
+    for name in ('answered', 'last', 'alive_at', 'back', 'leased'):
         setattr(row, name, float(values[name]))
     for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'tie'):
         setattr(row, name, values[name] == '1')
@@ -6297,7 +6299,7 @@ class Site(object):
         self.role, self.master_address = own_role(self.dom0)
         self.watch = read_watch(self.dom0, self.boot) or self.glance()
         for uuid, text in self.notes.about('off').items():
-            if self.row(uuid).last > float(text.split()[0]):
+            if self.row(uuid).alive_at > float(text.split()[0]):
                 self.doubt_device(uuid, text)
                 self.forget_host(uuid)
                 self.journal.say('note', '%s answers again: it is no longer off'
@@ -6319,7 +6321,7 @@ class Site(object):
         silent = dict([(self.name(each), row.last) for each, row in self.watch.peers.items()
                        if each != uuid and row.failing and not self.notes.get('off.' + each)])
         why = wrong_machine(self.name(uuid), (moment - FENCE_TIMEOUT / 2, moment),
-                            self.row(uuid).last, silent,
+                            self.row(uuid).alive_at, silent,
                             {True: False}.get('restarted.' + uuid in self.notes.facts))
         if why:
             self.notes['barred.%s.%s' % (uuid, method)] = why
@@ -6383,7 +6385,7 @@ class Site(object):
                        in self.facts.hosts.items() if uuid != self.me])
         answering = self.dom0.answering(sorted(others.values()), PROBE_TIMEOUT)
         return Watch(boot=self.boot, started=now, heirs=self.picture.succession, peers=dict(
-            [(uuid, WatchRow(answered=now, last=now, failing=False, seen=True))
+            [(uuid, WatchRow(answered=now, last=now, alive_at=now, failing=False, seen=True))
              for uuid, address in others.items() if address in answering]))
 
     def is_due(self):
@@ -6535,6 +6537,7 @@ class Site(object):
         host.answers, host.silent = not row.failing, row.silent
         if row.failing:
             host.silence = now - (row.last or self.watch.started)
+            host.unheard = now - (row.alive_at or now)
         # S23: who was away when HA was switched on is absent, not failed.
         host.seen = row.seen and (not row.failing or row.answered
                                   >= self.notes.number('enabled', NEVER))
@@ -7199,7 +7202,8 @@ class Peer(object):
         self.failing, self.silent, self.seen = True, False, False
         self.back = NEVER               # when it answered again after a silence
         self.left = False               # it went into maintenance before it fell silent
-        self.last = 0                   # the youngest answer to any reachable member
+        self.alive_at = 0               # the youngest answer to any reachable member
+        self.last = 0                   # ... or when this host began to listen
         self.unsure = False             # a reachable member has no opinion on it
         self.report, self.heard, self.nonce = None, NEVER, ''
         self.number = ('', 0, 0)        # boot, number, part of the latest packet
@@ -7253,7 +7257,7 @@ class Watcher(object):
             if uuid in self.peers:
                 peer = self.peers[uuid]
                 peer.seen, peer.answered, peer.last = row.seen, row.answered, row.last
-                peer.left, peer.back = row.left, row.back
+                peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
         self.guardian.take_up(self.watch, self.looked)
@@ -7321,12 +7325,12 @@ class Watcher(object):
         if no reachable member heard it either, from the youngest answer on."""
         opinions = [other for each, other in self.peers.items()
                     if each != uuid and not other.failing]
-        last = max(peer.answered, peer.since)
+        peer.alive_at = max(peer.alive_at, peer.answered)
         for other in opinions:
             ago = other.knows(now) and other.report.opinions.get(uuid, (None,))[0]
             if ago is not None and ago is not False:
-                last = max(last, other.heard - ago)
-        peer.last = last
+                peer.alive_at = max(peer.alive_at, other.heard - ago)
+        last = peer.last = max(peer.alive_at, peer.since)
         if peer.failing:
             peer.unsure = bool([other for other in opinions if not other.knows(now)])
         quiet = now - peer.since - PROBE_TIMEOUT
@@ -7456,11 +7460,11 @@ class Watcher(object):
         for key, value in read_order(self.dom0, self.boot).items():
             uuid = key[len('confirm-dead.'):]
             if key.startswith('confirm-dead.') and uuid in self.peers:
-                if self.peers[uuid].last < first_number(value):
+                if self.peers[uuid].alive_at < first_number(value):
                     self.confirmed.setdefault(uuid, now)
         for uuid in list(self.confirmed):
             peer = self.peers.get(uuid)
-            if not peer or not peer.failing or peer.last > self.confirmed[uuid]:
+            if not peer or not peer.failing or peer.alive_at > self.confirmed[uuid]:
                 del self.confirmed[uuid]
 
     def obey(self, now, report):
@@ -7495,7 +7499,7 @@ class Watcher(object):
 
     def row(self, uuid, peer, now):
         row = WatchRow(
-            answered=peer.answered, last=peer.last, failing=peer.failing,
+            answered=peer.answered, last=peer.last, alive_at=peer.alive_at, failing=peer.failing,
             silent=peer.silent, seen=peer.seen, unsure=peer.unsure, left=peer.left,
             back=peer.back, lease=peer.lease, tie=peer.tie, leased=peer.leased)
         if peer.knows(now):

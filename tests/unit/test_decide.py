@@ -335,6 +335,11 @@ class SlaveDecides(Case):
         self.check('master n1 is silent; not taking over: what this host knows '
                    'of the pool was old when the master fell silent')
 
+    def test_that_a_watcher_that_was_away_makes_nothing_old(self):
+        self.silent(unheard=500)
+        self.given['age'] = 510
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
     def test_that_knowledge_of_a_minute_is_fresh(self):
         self.silent()
         self.given['age'] = 30 + 60

@@ -1,7 +1,8 @@
-"""README: its table of parameters is that of the program, it names no file that
-is not there, and it says of each parameter that nothing reads that this is so.
+"""README: its table of parameters is that of the program, its figures are those
+that the demo measures, it names no file that is not there, and it says of each
+parameter that nothing reads that this is so.
 
-    python3 tests/run test_readme       prints the right table when it is wrong
+    python3 tests/run test_readme       prints the right table when one is wrong
 """
 
 import os
@@ -16,6 +17,18 @@ README = os.path.join(base.ROOT, 'README')
 PROGRAM = os.path.join(base.ROOT, 'ha_lizard.py')
 MARKS = {OURS: 'o', LATER: '2', DEPRECATED: 'd', NO_EFFECT: 'n'}
 NAME_WIDTH, MARK_WIDTH, WIDTH = 30, 3, 98
+#: rows of the table of figures: what it is about, options of the demo, its fault
+FIGURES = (
+    ('a slave of 3 dies', '', 'slave'),
+    ('a slave of 2 dies', '--hosts 2 --fault slave', 'slave'),
+    ('a slave of 2 dies, 10 VMs to start', '--hosts 2 --vms 24 --fault slave', 'slave'),
+    ('the master of 3 dies', '', 'master'),
+    ('the master of 3 dies, 10 VMs to start', '--hosts 3 --vms 30 --fault master', 'master'),
+    ('the master of 2 dies', '--hosts 2 --fault master', 'master'),
+    ('the master of 2 dies, 12 VMs to start', '--hosts 2 --vms 24 --fault master', 'master'),
+)
+FIGURES_HEAD = '    %-45s %8s %7s   %8s %7s %5s' % (
+    'Fault, with a fence device that works', 'first VM', 'floor', 'last VM', 'floor', 'VMs')
 UNREAD_TITLE = 'Stored, shown, checked, and not acted on yet:'
 
 
@@ -57,7 +70,34 @@ def unread():
             and not re.search(r'settings\.%s\b' % row.attribute, rest)]
 
 
+def figures():
+    """The table of what the demo measures, as it belongs into README."""
+    demo, told, lines = base.load('tests/demo', 'demo'), {}, [FIGURES_HEAD]
+    for title, words, fault in FIGURES:
+        if words not in told:
+            said = []
+            demo.main(words.split(), said.append)
+            told[words] = '\n'.join(said)
+        lines.append('    %-45s %8s %7s   %8s %7s %5s' % (
+            (title,) + measured(told[words], fault)))
+    return '\n'.join(lines) + '\n'
+
+
+def measured(output, fault):
+    """(first, its floor, last, its floor, managed VMs) of one fault in a demo."""
+    part = re.split(r'Seconds from the power cut of \w+, %s of ' % fault, output)[1]
+    found = re.search(r'(?s), (\d+) managed\n.*?to the first VM +(\S+) +(\S+)\n'
+                      r'.*?to the last VM +(\S+) +(\S+)\n', part)
+    return found.groups()[1:] + found.groups()[:1]
+
+
 class TestReadme(base.TestCase):
+
+    def test_the_figures_are_those_of_the_demo(self):
+        right = figures()
+        if right not in readme():
+            self.fail('README has other figures of the demo; these are right:\n\n'
+                      + right)
 
     def test_the_table_is_that_of_the_program(self):
         if table() not in readme():
