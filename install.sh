@@ -140,6 +140,18 @@ with_python() {
     sed 1d "$1"
 }
 
+# What the services run: the compiled module.  A script is compiled at every start,
+# which costs 20 MB for as long as it runs.
+program() {
+    cat <<END
+#!$PYTHON
+import sys
+sys.path.insert(0, '/etc/ha-lizard')
+import ha_lizard
+sys.exit(ha_lizard.main(sys.argv[1:]))
+END
+}
+
 # Only what is missing: these files are the administrator's.
 keep_or_put() {
     [ -e "$2" ] || put "$@"
@@ -185,7 +197,7 @@ monitor() {
 #!/bin/sh
 # The service for a dom0 without SysV init and without systemd.  Start it from
 # /etc/rc.local, with & at the end; never beside the service itself.
-PROGRAM=/etc/ha-lizard/ha_lizard.py
+PROGRAM=/etc/ha-lizard/scripts/ha-lizard
 PAUSE=10                # seconds until it is started again when it died
 daemon='' pause=''
 unset HA_LIZARD_ROOT
@@ -247,6 +259,7 @@ install_files() {
     keep_or_put 600 "$etc/ha-lizard.conf" conf
     put 755 "$etc/ha_lizard.py" with_python "$FROM/ha_lizard.py"
     put 755 "$etc/scripts/ha-cfg" with_python "$FROM/ha-cfg"
+    put 755 "$etc/scripts/ha-lizard" program
     put 755 "$etc/scripts/ha-lizard.mon" monitor
     put 755 "$etc/scripts/recover_fenced_host" recover
     put 755 "$etc/scripts/uninstall" cat "$FROM/uninstall.sh"
@@ -417,8 +430,8 @@ before_change() {
     [ -z "$ROOT" ] || return 0
     # The daemon tells the others that it promises nothing any more, then closes
     # the kernel's watchdog: a host is never reset by an upgrade.
-    if [ -z "$OLD" ] && [ -x /etc/init.d/ha-lizard ] && [ -f /etc/ha-lizard/ha_lizard.py ]; then
-        [ -x /etc/ha-lizard/ha_lizard.py ] || chmod 755 /etc/ha-lizard/ha_lizard.py
+    if [ -z "$OLD" ] && [ -x /etc/init.d/ha-lizard ] && [ -f /etc/ha-lizard/scripts/ha-lizard ]; then
+        [ -x /etc/ha-lizard/scripts/ha-lizard ] || chmod 755 /etc/ha-lizard/scripts/ha-lizard
         if [ -x /etc/init.d/ha-lizard-watchdog ]; then
             /etc/init.d/ha-lizard-watchdog stop </dev/null >/dev/null 2>&1
         fi

@@ -154,7 +154,7 @@ remove_files() {
         rm -f /etc/init.d/$each /etc/init.d/.$each.new /var/run/$each.pid /var/lock/subsys/$each
     done
     # This script last: what is interrupted can be run again.
-    for each in ha-cfg ha-lizard.mon recover_fenced_host uninstall; do
+    for each in ha-cfg ha-lizard ha-lizard.mon recover_fenced_host uninstall; do
         rm -f $ETC/scripts/.$each.new $ETC/scripts/$each
     done
     rmdir $ETC/scripts $ETC 2>/dev/null

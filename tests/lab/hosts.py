@@ -388,7 +388,7 @@ class Seat(object):
     def daemon(self):
         """Its pid as the lab sees it, or 0."""
         found = [pid for pid, text in self.processes().items()
-                 if re.search(r'ha_lizard\.py (start|run)', text)]
+                 if re.search(r'(ha_lizard\.py|scripts/ha-lizard) (start|run)', text)]
         number = self.host.files.get('/var/run/ha-lizard.pid', '').strip()
         for pid in found:
             status = ha_lizard.read_file('/proc/%d/status' % pid, '')

@@ -36,6 +36,7 @@ drwxr-xr-x etc/ha-lizard/fence/XVM
 -rwxr-xr-x etc/ha-lizard/ha_lizard.py
 drwxr-xr-x etc/ha-lizard/scripts
 -rwxr-xr-x etc/ha-lizard/scripts/ha-cfg
+-rwxr-xr-x etc/ha-lizard/scripts/ha-lizard
 -rwxr-xr-x etc/ha-lizard/scripts/ha-lizard.mon
 -rwxr-xr-x etc/ha-lizard/scripts/recover_fenced_host
 -rwxr-xr-x etc/ha-lizard/scripts/uninstall
@@ -342,7 +343,8 @@ class InstallTest(InstallCase):
         self.on('mkdir /var/lab/hidden; mv /usr/bin/python3* /var/lab/hidden; ln -s %s /usr/bin/python' % PYTHON2)
         try:
             self.install()
-            for each in '/etc/ha-lizard/ha_lizard.py', '/etc/ha-lizard/scripts/ha-cfg':
+            for each in ('/etc/ha-lizard/ha_lizard.py', '/etc/ha-lizard/scripts/ha-cfg',
+                         '/etc/ha-lizard/scripts/ha-lizard'):
                 self.assertEqual('#!/usr/bin/python', self.read(each).split('\n')[0])
             self.on('service ha-lizard status -w; ha-cfg version')
             self.assertIn('etc/ha-lizard/ha_lizard.pyc', tree(self.name))

@@ -95,13 +95,13 @@ class ServiceTest(base.TestCase):
         for words in 'ha-lizard start', 'ha-lizard stop', 'ha-lizard-watchdog start':
             self.assertIn('only root', self.on(
                 'setpriv --reuid 65534 --clear-groups /etc/init.d/' + words, 4))
-        self.on('mv /etc/ha-lizard/ha_lizard.py /var/lab/away')
+        self.on('mv /etc/ha-lizard/scripts/ha-lizard /var/lab/away')
         try:
             for words in 'start', 'stop', 'status':
                 self.assertIn('not installed', self.service(words, 5))
             self.assertIn('not installed', self.on('service ha-lizard-watchdog start', 5))
         finally:
-            self.on('mv /var/lab/away /etc/ha-lizard/ha_lizard.py', 0)
+            self.on('mv /var/lab/away /etc/ha-lizard/scripts/ha-lizard', 0)
 
     def test_start_status_restart_stop(self):
         self.assertIn('runs, pid', self.service('start'))

@@ -3,10 +3,13 @@ that the demo measures, it names no file that is not there, and it says of each
 parameter that nothing reads that this is so.
 
     python3 tests/run test_readme       prints the right table when one is wrong
+    python3 tests/unit/test_readme.py --write       puts all into README; needs
+        PYTHONPATH as tests/base.py says
 """
 
 import os
 import re
+import sys
 import textwrap
 
 import base
@@ -29,6 +32,19 @@ FIGURES = (
 )
 FIGURES_HEAD = '    %-45s %8s %7s   %8s %7s %5s' % (
     'Fault, with a fence device that works', 'first VM', 'floor', 'last VM', 'floor', 'VMs')
+#: what it is about, the sum of the waits and costs, the story whose log tells
+STORIES = (
+    ('POOL', 'a slave of 3 dies', 53, 's01-slave-dies-pool-3'),
+    ('POOL', 'the master of 3 dies', 137, 's02-master-dies-pool-3'),
+    ('POOL', 'the master of 2 dies', 114, 's02-master-dies-pool-2'),
+    ('POOL', 'a slave of 3 is cut off', 53, 's04-isolated-slave-pool-3'),
+    ('POOL', 'the master of 3 is cut off', 137, 's05-isolated-master-pool-3'),
+    ('ILO', 'a slave of 3 is cut off', 39, 's04-isolated-slave-ilo-3'),
+    ('ILO', 'the master of 3 is cut off', 123, 's05-isolated-master-ilo-3'),
+    ('ILO', 'a slave and its device die, ONFAIL=1', 90, 's17-power-cord-with-bmc-onfail'),
+)
+STORIES_HEAD = '    %-6s %-37s %8s %6s   %s' % (
+    'Method', 'fault', 'first VM', 'floor', 'story in tests/sim/scenarios/')
 UNREAD_TITLE = 'Stored, shown, checked, and not acted on yet:'
 
 
@@ -83,12 +99,34 @@ def figures():
     return '\n'.join(lines) + '\n'
 
 
+def stories():
+    """The table of what stories tell: their logs are compared by the suite."""
+    lines = [STORIES_HEAD]
+    for method, fault, floor, name in STORIES:
+        text = ha_lizard.read_file(os.path.join(
+            base.TESTS, 'sim', 'scenarios', name + '.txt'))
+        first = int(re.search(r'(?m)^ *(\d+) \w+: done: start ', text).group(1))
+        lines.append('    %-6s %-37s %8d %6d   %s' % (
+            method, fault, first - 60, floor, name))     # each begins with `run 60`
+    return '\n'.join(lines) + '\n'
+
+
 def measured(output, fault):
     """(first, its floor, last, its floor, managed VMs) of one fault in a demo."""
     part = re.split(r'Seconds from the power cut of \w+, %s of ' % fault, output)[1]
     found = re.search(r'(?s), (\d+) managed\n.*?to the first VM +(\S+) +(\S+)\n'
                       r'.*?to the last VM +(\S+) +(\S+)\n', part)
     return found.groups()[1:] + found.groups()[:1]
+
+
+def write():
+    """Put the right tables in the place of those that begin like them."""
+    text = readme()
+    for right in (table(), figures(), stories()):
+        first = re.match(r' +(\w|,| (?! )|=)*', right).group()
+        place = text.index('\n' + first) + 1
+        text = text[:place] + right + text[text.index('\n\n', place) + 1:]
+    ha_lizard.write_file(README, text)
 
 
 class TestReadme(base.TestCase):
@@ -103,6 +141,11 @@ class TestReadme(base.TestCase):
         if table() not in readme():
             self.fail('README has another table of parameters; this is the right '
                       'one:\n\n' + table())
+
+    def test_the_times_are_those_of_the_stories(self):
+        if stories() not in readme():
+            self.fail('README has other times of the stories; these are right:\n\n'
+                      + stories())
 
     def test_every_parameter_is_in_it_once(self):
         found = re.findall(r'(?m)^  ([A-Z][A-Z_]+)=', readme())
@@ -142,4 +185,7 @@ class TestReadme(base.TestCase):
 
 
 if __name__ == '__main__':
-    base.main()
+    if sys.argv[1:] == ['--write']:
+        write()
+    else:
+        base.main()

@@ -1,0 +1,163 @@
+"""What a healthy round costs: on a real Dom0, with an `xe` that is a script.
+
+Measured in a process of its own, as a round is: its calls of xe, the processes
+it starts (itself included), the bytes it reads, its own CPU seconds (`xe` not
+included) and its peak of memory; wall time at 0.15 s a call of xe and at 0.
+"""
+
+import os
+import subprocess
+import sys
+
+import pools
+import ha_lizard
+
+XE = '''#!/bin/sh
+test "$HA_LIZARD_LATENCY" = 0 || sleep $HA_LIZARD_LATENCY
+test ! -f "$HA_LIZARD_ROOT/answers/$1" || exec cat "$HA_LIZARD_ROOT/answers/$1"
+'''
+LATENCY = '0.15'
+LIMITS = {'master': 4, 'slave': 3}      # calls of xe, at every size
+PROCESSES, WALL, CPU, MEMORY = 8, 1.0, 0.5, 40.0
+
+
+class Meter(ha_lizard.Dom0):
+    """The real one; it counts."""
+
+    def __init__(self):
+        ha_lizard.Dom0.__init__(self)
+        self.begun, self.read_bytes, self.written, self.said = [], 0, [], 0
+
+    def begin(self, argv, timeout, feed='', env=None, password=None):
+        job = ha_lizard.Dom0.begin(self, argv, timeout, feed, env, password)
+        self.begun.append(job)
+        return job
+
+    def read(self, path, default=None):
+        text = ha_lizard.Dom0.read(self, path, default)
+        self.read_bytes += len(text or '')
+        return text
+
+    def write(self, path, text, mode=ha_lizard.PUBLIC):
+        self.written.append(path)
+        return ha_lizard.Dom0.write(self, path, text, mode)
+
+    def append(self, path, text, mode=ha_lizard.PRIVATE):
+        self.said += 1
+        return ha_lizard.Dom0.append(self, path, text, mode)
+
+    def log(self, text, priority='info'):
+        pass
+
+
+def cpu_seconds():
+    import resource
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_megabytes():
+    """Of this very program: rusage would count what was there before exec."""
+    for line in open('/proc/self/status'):
+        if line.startswith('VmHWM:'):
+            return int(line.split()[1]) / 1024.0
+
+
+def measure(warm_up):
+    """In the child: one round after some others, as {what: number}."""
+    meter = Meter()
+    for _ in range(warm_up):
+        ha_lizard.run_round(meter)
+    best = None
+    for _ in range(3):
+        meter.__init__()
+        cpu, began = cpu_seconds(), ha_lizard.time.time()
+        ha_lizard.run_round(meter)
+        wall, cpu = ha_lizard.time.time() - began, cpu_seconds() - cpu
+        if best is None or cpu < best['cpu']:
+            best = {'cpu': cpu, 'wall': wall}
+        best['wall'] = min(wall, best['wall'])
+        if os.environ['HA_LIZARD_LATENCY'] != '0':
+            break
+    xe = [job for job in meter.begun if job.argv[0] == 'xe']
+    outputs = sum([len(job.result.output) for job in meter.begun])
+    best.update({'xe': len(xe), 'processes': len(meter.begun) + 1,
+                 'bytes': meter.read_bytes + outputs, 'memory': peak_megabytes(),
+                 'files': len(meter.written), 'journal': meter.said})
+    return best
+
+
+def furnish(root, pool, me):
+    """A dom0 below the folder."""
+    for path, text in pools.files(pool, me, ha_lizard.clock()).items():
+        put(root + path, text)
+    for command, text in pool.out.items():
+        put(root + '/answers/' + command, text)
+    put(root + '/domains', pools.list_domains(pool, me))
+    put(root + '/bin/xe', XE, 0o755)
+    put(root + '/bin/list_domains', '#!/bin/sh\nexec cat "$HA_LIZARD_ROOT/domains"\n', 0o755)
+
+
+def put(path, text, mode=0o644):
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        os.makedirs(folder)
+    stream = open(path, 'w')
+    stream.write(text)
+    stream.close()
+    os.chmod(path, mode)
+
+
+def child(root, latency, warm_up, program=None):
+    """Measure in a new process: {what: number}."""
+    environment = dict(os.environ)
+    environment.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': latency,
+                        'PATH': root + '/bin:' + os.environ['PATH'],
+                        'PYTHONPATH': os.pathsep.join(sys.path)})
+    code = 'import rounds; rounds.tell(%d)' % warm_up
+    if program:
+        code = program + '; ' + code
+    output = subprocess.check_output([sys.executable, '-c', code], env=environment)
+    lines = [line.split('=') for line in ha_lizard.to_text(output).split()]
+    return dict([(key, float(value)) for key, value in lines])
+
+
+def tell(warm_up):
+    for pair in sorted(measure(warm_up).items()):
+        ha_lizard.say('%s=%.6f' % pair)
+
+
+def cost(size, role, folder, program=None):
+    """One line of the table."""
+    pool = pools.texts(*size)
+    root = os.path.join(folder, '%s-%d-%d' % ((role,) + size))
+    furnish(root, pool, pool.hosts[{'master': 0, 'slave': 1}[role]])
+    found = child(root, '0', 4, program)
+    slow = child(root, LATENCY, 0, program)
+    found['slow wall'] = slow['wall']
+    found.update({'hosts': size[0], 'vms': size[1], 'role': role})
+    return found
+
+
+def objections(line):
+    """What a line of the table is above target in."""
+    found = []
+    for name, limit in (('xe', LIMITS[line['role']]), ('processes', PROCESSES),
+                        ('slow wall', WALL), ('cpu', CPU), ('memory', MEMORY),
+                        ('files', 1), ('journal', 0)):
+        if line[name] > limit:
+            found.append('a healthy round of a %s at %d hosts, %d VMs: %s is %.6g, the '
+                         'target is %g' % (line['role'], line['hosts'], line['vms'], name,
+                                           line[name], limit))
+    return found
+
+
+HEADS = ('role', 'hosts', 'VMs', 'xe calls', 'processes', 'bytes read', 'own CPU s',
+         'peak MB', 'wall s, xe 0.15 s', 'wall s, xe 0 s', 'files written', 'journal lines')
+
+
+def row(line):
+    return (line['role'], '%d' % line['hosts'], '%d' % line['vms'], '%d' % line['xe'],
+            '%d' % line['processes'], '%d' % line['bytes'], '%.3f' % line['cpu'],
+            '%.1f' % line['memory'], '%.2f' % line['slow wall'], '%.2f' % line['wall'],
+            '%d' % line['files'], '%d' % line['journal'])
