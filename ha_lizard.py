@@ -637,8 +637,8 @@ SETTINGS = (
     Setting('FENCE_QUORUM_REQUIRED', '1', flag, MANUAL,
             '1: only the side that sees a majority of the pool may fence'),
     Setting('FENCE_REBOOT_LONE_HOST', '0', flag, MANUAL,
-            '1: a master of 3 or more that sees no member reboots, once, and then '
-            'fences; a dead switch is then an outage'),
+            '1: a master of 3 or more that sees no member reboots, once; a dead switch '
+            'is then an outage'),
     Setting('FENCE_USE_IP_HEURISTICS', '1', flag, MANUAL,
             '1: let FENCE_HEURISTICS_IPS break a tie; a pool of two needs it'),
     Setting('GLOBAL_VM_HA', '1', flag, MANUAL,
@@ -669,7 +669,7 @@ SETTINGS = (
     Setting('SLAVE_HA', '1', flag, MANUAL,
             '1: a slave that became the master starts VMs; 0: it only cleans up'),
     Setting('SLAVE_VM_STAT', '0', flag, MANUAL,
-            '1: slaves too look for VMs that are down and start them on themselves'),
+            '1: slaves too look for VMs that are down and start them'),
     Setting('SMTP_PASS', '', password, MANUAL,
             'password for the mail server', empty=True),
     Setting('SMTP_PORT', '25', number(1, 65535), MANUAL,
@@ -697,8 +697,8 @@ SETTINGS = (
     Setting('MAIL_SCREEN_TIME', '60', number(0, 10080), LATER,
             'minutes in which the same event is not mailed again'),
     Setting('MGT_LINK_LOSS_TOLERANCE', '5', number(0, 3600), LATER,
-            'a master without network stops its VMs after so many seconds at the '
-            'earliest'),
+            'a master without network keeps its promise (VMs stopped, or reboot) after '
+            'so many seconds at the earliest'),
 
     Setting('ALERT_SCRIPT', '', absolute_path, OURS,
             'program that is run for every alert', empty=True),
@@ -706,7 +706,7 @@ SETTINGS = (
             '1: in an exact tie take over only what a device proved off, '
             'whatever the witnesses say'),
     Setting('FENCE_TRUST_AGENT', '0', flag, OURS,
-            '1: exit status 0 of a custom agent that has no status action is proof'),
+            '1: exit status 0 of a custom agent is proof, unless its status says on'),
     Setting('FENCE_USER', '', user_name, OURS,
             'user for the fence device; empty: the usual one of its kind', empty=True),
     Setting('METRICS_DIR', '', absolute_path, OURS,
@@ -4032,7 +4032,9 @@ def why_failed(result):
     """None for a command that worked, else a sentence."""
     if result:
         return None
-    what = ' '.join(result.argv[:2])
+    what = ' '.join([os.path.basename(result.argv[0])] + result.argv[1:2])
+    if result.argv[2:3] == ['act']:
+        what = ' '.join(result.argv[3:4])
     if result.status == TIMED_OUT:
         return '%s gave no answer in time' % what
     if result.status == NOT_FOUND:
@@ -6589,7 +6591,9 @@ class Site(object):
         """R-7: '' or until when.  The pool's wall clock is looked at once; from
         then on this host's own clock counts."""
         mark = self.facts.other.get('HA_FREEZE_UNTIL', '')
+        del self.notes['rolling']
         if self.facts.other.get('rolling_upgrade_in_progress'):
+            self.notes['rolling'] = '1'
             return 'the rolling upgrade of the pool is over'
         if mark and mark != self.notes.get('freeze_mark'):
             left = min(max(0, whole(mark) - self.dom0.wall()), 24 * HOUR)
@@ -6630,8 +6634,9 @@ class Site(object):
         if me and master and (not known['ready'] or known['suspended']):
             known['votes'] = self.count_votes(me, master, known['hosts'])
         known['followed'] = self.follow(known)
-        reach = len([host for host in known['hosts'] if host.answers])
-        known['witness'] = (reach * 2 == len(known['hosts'])
+        members = [host for host in known['hosts'] if not host.confirmed]
+        reach = len([host for host in members if host.answers])
+        known['witness'] = (reach * 2 == len(members)
                             and self.settings.fence_use_ip_heuristics
                             and self.sees_witness())
         if not known['ready'] and self.dom0.read(XAPI_READY) is None:
@@ -6659,8 +6664,9 @@ class Site(object):
 
     def follow(self, known):
         """Seconds for which a suspended host has followed a majority's master."""
+        members = [host for host in known['hosts'] if not host.confirmed]
         whole_again = (self.role == 'slave' and not known['xapi']
-                       and known['votes'] * 2 > len(known['hosts']))
+                       and known['votes'] * 2 > len(members))
         if not (known['suspended'] and whole_again):
             del self.notes['followed']
             return 0
@@ -7389,8 +7395,8 @@ class Watcher(object):
 
     def is_frozen(self):
         """R-7: while all acts rest, nobody counts on promises either."""
-        return self.looked < max(first_number(self.notes.get('freeze', '')),
-                                 frozen_here(self.dom0, self.boot))
+        return 'rolling' in self.notes or self.looked < max(
+            first_number(self.notes.get('freeze', '')), frozen_here(self.dom0, self.boot))
 
     def is_off(self, uuid):
         """Did a round of this host prove it?"""
@@ -7627,6 +7633,7 @@ def parse_domains(text):
 
 RESETVDIS = '/opt/xensource/sm/resetvdis.py'
 UNPROVED = 3
+VOICE_TIMEOUT = 8       # a master sleeps 5 s over the login that it refuses: xe.md 3
 
 
 def act(dom0, words):
@@ -7669,7 +7676,7 @@ def life_objection(site, host):
 
 def voice_objection(site, host):
     """A13 for a master that lives while its xapi does not: R-6."""
-    if site.dom0.roles([host.address], PROBE_TIMEOUT):
+    if site.dom0.roles([host.address], VOICE_TIMEOUT):
         return 'xapi of %s answers again' % host
 
 

@@ -109,7 +109,7 @@ class SimWorld(World):
         if self.now - self.lost.get(host.name, self.now) > REACTION:
             self.violate('I4 %s runs %s without half of the pool' % (host, what))
         if self.pool.role_of_process(host) == 'master':
-            for name in [name for name in self.acted if name != host.name]:
+            for name in [each for each in self.acted if each != host.name]:
                 other = self.hosts[name]
                 if (self.now - self.acted[name] < 60 and other.powered
                         and self.pool.role_of_process(other) == 'master'):
