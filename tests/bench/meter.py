@@ -83,3 +83,55 @@ def tell(warm_up):
         return os._exit(os.wait()[1] >> 8)
     for pair in sorted(measure(warm_up).items()):
         ha_lizard.say('%s=%.6f' % pair)
+
+
+# -- the watcher ----
+
+def watch(seconds):
+    """Tick for that long, without rounds; then what it cost per minute."""
+    meter = Meter()
+    meter.wire = ha_lizard.Wire('10.0.0.1')
+    sent, heard = count(meter), []
+    watcher = ha_lizard.Watcher(meter)
+    watcher.next_round = 1e12
+    noting(meter.wire, 'receive', None, heard.extend)
+    for _ in range(3):                      # until everybody has answered
+        time.sleep(min(1, watcher.tick()))
+    del sent[:], heard[:]
+    end, cpu = time.time() + seconds, cpu_seconds()
+    while time.time() < end:
+        time.sleep(watcher.tick())
+    spent = cpu_seconds() - cpu
+    learnt = cpu_seconds()
+    watcher.learn()
+    learnt = cpu_seconds() - learnt
+    answering = [peer for peer in watcher.peers.values() if not peer.failing]
+    for pair in (('cpu', spent * 60 / seconds
+                  + learnt * 60 / watcher.settings.monitor_delay),
+                 ('sent', len(sent) / float(seconds)),
+                 ('heard', len(heard) / float(seconds)), ('answering', len(answering))):
+        ha_lizard.say('%s=%.6f' % pair)
+
+
+def count(meter):
+    """A list that grows with every packet that the meter sends."""
+    sent = []
+    for thing, name in ((meter.prober, 'send_echo'), (meter.prober, 'connect'),
+                        (meter.pinger, 'send_echo')):
+        noting(thing, name, lambda *arguments: sent.append(1))
+    noting(meter.wire, 'send', lambda packets: sent.extend([1] * len(packets)))
+    return sent
+
+
+def noting(thing, name, before, after=None):
+    """Let functions see what a method is given, and what it returns."""
+    method = getattr(thing, name)
+
+    def noted(*arguments):
+        if before:
+            before(*arguments)
+        result = method(*arguments)
+        if after:
+            after(result)
+        return result
+    setattr(thing, name, noted)

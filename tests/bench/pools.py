@@ -33,7 +33,7 @@ class Texts(object):
         names = ['n%03d' % (number + 1) for number in range(hosts)]
         story.play('pool ' + ' '.join(names))
         for number in range(vms):
-            story.play('vm vm%d on %s memory=0.25' % (number, names[number % hosts]))
+            story.play('vm vm%d on %s memory=0.05' % (number, names[number % hosts]))
         story.play('ha on')
         world = self.world = story.world
         members = [world.hosts[name] for name in names]
