@@ -6333,6 +6333,10 @@ class Site(object):
         """What `act devices` printed: a method, a state, a sentence in each line."""
         said = [unpack(line, 3) for line in result.output.split('\n') if line]
         lives = not self.row(host.uuid).failing
+        if lives and [state for _, state, _ in said if state == 'off']:
+            # A host that has just died reads off, too: only one that answers
+            # after its device said so is another machine.
+            lives = bool(self.dom0.answering([host.address], PROBE_TIMEOUT))
         barred, deaf = judge_devices(host.name, lives, said,
                                      self.notes.about('barred.' + host.uuid))
         for kind, facts in (('barred', barred), ('deaf', deaf)):
@@ -7539,7 +7543,8 @@ class Watcher(object):
         """Rounds do not overlap.  One that makes progress -- an act ended, or a
         call is within its own deadline -- is never killed (R-12, S42)."""
         self.starts += 1
-        self.next_round = now + self.settings.monitor_scanrate
+        self.next_round = now + min(self.settings.monitor_scanrate,
+                                    self.every or self.settings.monitor_scanrate)
         if (self.starts >= self.settings.monitor_max_starts
                 and self.settings.monitor_killall and now > self.round.promise):
             self.dom0.log('a round hangs: killing it', 'err')
