@@ -1337,7 +1337,7 @@ def decide_as_follower(settings, view):
     if not settings.slave_vm_stat:
         return Plan('master %s answers' % view.master, look_at_devices(view),
                     device_warnings(view))
-    objection = quorum_objection(settings, view)
+    objection = quorum_objection(settings, view) or unclean_objection(view)
     if objection:
         return Plan('not starting VMs: ' + objection)
     plan = decide_starts(settings, view)
@@ -1345,6 +1345,13 @@ def decide_as_follower(settings, view):
     plan.actions = plan.actions or look_at_devices(view)
     plan.warnings.update(device_warnings(view))
     return plan
+
+
+def unclean_objection(view):
+    """A slave cannot know whether the locks of a dead host are cleared."""
+    for host in view.others():
+        if not host.answers and not host.marked:
+            return '%s does not answer, and the master has not cleaned up' % host
 
 
 def decide_on_dead_xapi(settings, view):
@@ -3308,6 +3315,9 @@ class Ask(object):
         self.links = []
 
 
+SO_RCVBUFFORCE = 33                 # of Linux; Python has no name for it
+
+
 class Wire(object):
     """UDP to and from the other watchers.  Port 694 is xhad's, open on every
     stock dom0 and unused while XenServer HA is off: dom0.md 6."""
@@ -3337,11 +3347,19 @@ class Wire(object):
             if family == socket.AF_INET6:
                 link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             link.setblocking(0)
+            self.widen(link)
             link.bind((anywhere, self.port))
             close_on_exec(link.fileno())
             return True
         except (AttributeError, EnvironmentError, socket.error):
             return False
+
+    def widen(self, link):
+        """64 members tell in the same tick: the usual buffer loses most of it."""
+        try:
+            link.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1024 * 1024)
+        except (EnvironmentError, socket.error):
+            return                  # only root may; a small pool needs it not
 
     def send(self, packets):
         if self.sockets is None:

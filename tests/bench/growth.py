@@ -206,4 +206,5 @@ def row(line):
     if 'seconds' in line:
         largest = '%.1f ms' % (line['seconds'] * 1000)
     return (line['what'], '%d' % line['from'], '%d' % line['to'], largest,
-            '%.2f' % line['power'], ', '.join([name for name, _ in line['steep']]) or 'none')
+            '%.2f' % line['power'],
+            ', '.join([name for name, _ in line['steep']]) or 'none')

@@ -29,7 +29,8 @@ def furnish(root, pool, me):
         put(root + '/answers/' + command, text)
     put(root + '/domains', pools.list_domains(pool, me))
     put(root + '/bin/xe', XE, 0o755)
-    put(root + '/bin/list_domains', '#!/bin/sh\nexec cat "$HA_LIZARD_ROOT/domains"\n', 0o755)
+    put(root + '/bin/list_domains',
+        '#!/bin/sh\nexec cat "$HA_LIZARD_ROOT/domains"\n', 0o755)
 
 
 def put(path, text, mode=0o644):

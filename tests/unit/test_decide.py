@@ -451,6 +451,12 @@ class SlaveStartsVms(Case):
         self.vms = [vm('web', 'n1')]
         self.check('master n1 answers')
 
+    def test_nothing_before_the_master_has_cleaned_up(self):
+        self.set('n3', FAILING)
+        self.check('not starting VMs: n3 does not answer, and the master has not cleaned up')
+        self.set('n3', marked=True)
+        self.check('VMs are down', 'start web on n1')
+
     def test_nothing_without_quorum(self):
         self.hosts.extend([member('n4', FAILING), member('n5', FAILING), member('n6', FAILING),
                            member('n7', FAILING)])
