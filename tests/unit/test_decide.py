@@ -1167,6 +1167,11 @@ class DeadXapi(Case):
                            member('n6', FAILING), member('n7', FAILING)])
         self.assertEqual(self.actions(), [])
 
+    def test_that_nobody_needs_an_opinion_on_a_master_that_answers(self):
+        self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 900, 'age': 900}
+        self.set('n1', unsure=True)
+        self.assertEqual(self.actions(), ['fence n1'])
+
     def test_that_each_candidate_has_its_turn(self):
         self.me, self.given = 'n3', {'xapi': 'no answer', 'xapi_silence': 1079, 'age': 1080}
         self.check('master n1 is alive but its xapi gives no answer; '
@@ -1218,6 +1223,17 @@ class Rivals(Case):
         self.hosts = self.hosts[:2]
         self.set('n2', role='master', doing='starting')
         self.check('all is well', 'tell the slaves who is master now')
+
+    def test_that_a_silent_leader_may_have_started(self):
+        self.set('n2', FAILING, doing='starting', role='master')
+        self.set('n3', role='slave:10.0.0.2')
+        self.assertEqual(self.plan().why, 'not acting as master: n3 does not follow this host')
+
+    def test_that_a_slave_leads_nobody(self):
+        self.hosts.extend([member('n4', role='slave:10.0.0.2'), member('n5')])
+        self.set('n2', role='slave:10.0.0.9')
+        self.set('n3', role='slave:10.0.0.2')
+        self.assertEqual(self.actions(), ['tell the slaves who is master now'])
 
     def test_that_a_host_without_a_role_is_no_rival(self):
         self.set('n2', role='broken')

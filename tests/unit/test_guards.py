@@ -52,7 +52,7 @@ import os, sys
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(os.path.dirname(here)))
 import ha_lizard
-if sys.argv[1:] == ['--stop', here + '/scenarios/one.txt']:
+if sys.argv[1:] == ['--stop', here + '/scenarios/s01-one.txt']:
     sys.exit(ha_lizard.decide(2, 0) != 'high')
 sys.exit('bad arguments')
 '''
@@ -120,7 +120,7 @@ class Guards(base.TestCase):
 
     @modern
     def test_the_scenarios_kill_what_the_unit_tests_do_not(self):
-        files = {'tests/sim/play': PLAY, 'tests/sim/scenarios/one.txt': ''}
+        files = {'tests/sim/play': PLAY, 'tests/sim/scenarios/s01-one.txt': ''}
         self.assertEqual(self.run_guards(NO_HIGH, files),
                          (0, ['guards 5, killed 5, survivors 0']))
 
