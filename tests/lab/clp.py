@@ -14,7 +14,8 @@ import os
 import sys
 import time
 
-STATE = sys.argv[1]
+from device import fall, get, put
+
 ENDING = {'2': '\r\n', '3': '\r\r\n', '4': '\r', '5': '\r\n'}
 BANNERS = {
     '2': 'User:Admin logged-in to ILO2.(127.0.0.1)\niLO 2 Advanced 2.25 at 16:36:26 Apr 14 2014\n',
@@ -27,19 +28,6 @@ OK = '\nstatus=0\nstatus_tag=COMMAND COMPLETED\n%s\n\n\n\n%s\n\n\n'
 BAD = '\nstatus=2\nstatus_tag=COMMAND PROCESSING FAILED\nerror_tag=%s\n%s\n\n%s\n'
 PROMPT = '</>hpiLO-> '
 DATE = 'Wed Sep 26 15:32:04 2018'
-
-
-def get(name, default=''):
-    try:
-        with open(os.path.join(STATE, name)) as stream:
-            return stream.read().strip()
-    except IOError:
-        return default
-
-
-def put(name, text, how='w'):
-    with open(os.path.join(STATE, name), how) as stream:
-        stream.write(text)
 
 
 def count(name):
@@ -66,10 +54,7 @@ def hang_up():
 
 
 def power():
-    falls = get('falls_at')
-    if falls and time.time() >= float(falls):
-        put('power', 'Off')
-        put('falls_at', '')
+    fall()
     return get('power', 'On')
 
 

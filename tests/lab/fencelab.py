@@ -114,11 +114,12 @@ class Lab(object):
         shutil.rmtree(self.folder, True)
 
     def script(self, name):
-        """A copy that the test user can read and run."""
-        path = os.path.join(self.folder, name)
-        if not os.path.exists(path):
-            shutil.copy(os.path.join(HERE, name), path)
-            os.chmod(path, 0o755)
+        """A copy that the test user can read and run, beside device.py."""
+        for each in ('device.py', name):
+            path = os.path.join(self.folder, each)
+            if not os.path.exists(path):
+                shutil.copy(os.path.join(HERE, each), path)
+                os.chmod(path, 0o755)
         return path
 
     def add_user(self):

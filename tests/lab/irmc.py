@@ -8,7 +8,8 @@ import os
 import sys
 import time
 
-STATE = sys.argv[1]
+from device import fall, get, put
+
 MAIN = '''\x1b[2J\x1b[1;1H   *** Welcome to PRIMERGY Remote Manager ***
  System Type  : PRIMERGY RX300 S7
  Power Status : %s
@@ -28,19 +29,6 @@ POWER = '''\n                Power Management Menu
 Enter selection or (0) to quit: '''
 
 
-def get(name, default=''):
-    try:
-        with open(os.path.join(STATE, name)) as stream:
-            return stream.read().strip()
-    except IOError:
-        return default
-
-
-def put(name, text):
-    with open(os.path.join(STATE, name), 'w') as stream:
-        stream.write(text)
-
-
 def out(text):
     data = text.replace('\n', '\r\n').encode('latin-1')
     step = {'split': 1}.get(get('mode'), len(data) or 1)
@@ -51,9 +39,7 @@ def out(text):
 
 
 def power():
-    if get('falls_at') and time.time() >= float(get('falls_at')):
-        put('power', 'Off')
-        put('falls_at', '')
+    fall()
     if get('mode') == 'says off':
         return 'Off'
     return get('power', 'On')

@@ -8,22 +8,10 @@ import os
 import sys
 import time
 
-STATE = sys.argv[1]
+from device import fall, get, put
+
 WRONG = ('You attempted an operation on a VM that was not in an appropriate power state at '
          'the time.\nvm: x (n2)\nexpected: Running\nactual: Halted\n')
-
-
-def get(name, default=''):
-    try:
-        with open(os.path.join(STATE, name)) as stream:
-            return stream.read().strip()
-    except IOError:
-        return default
-
-
-def put(name, text):
-    with open(os.path.join(STATE, name), 'w') as stream:
-        stream.write(text)
 
 
 def out(text):
@@ -39,9 +27,7 @@ def fail(text):
 
 
 def state():
-    if get('falls_at') and time.time() >= float(get('falls_at')):
-        put('power', 'Off')
-        put('falls_at', '')
+    fall()
     if get('mode') == 'says off':
         return 'halted'
     return {'On': 'running', 'Off': 'halted'}[get('power', 'On')]

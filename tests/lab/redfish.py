@@ -12,28 +12,15 @@ import ssl
 import sys
 import time
 
-STATE, PORT = sys.argv[1], int(sys.argv[2])
+from device import STATE, fall, get, put
+
+PORT = int(sys.argv[2])
 SYSTEM = '/redfish/v1/Systems/1'
 TARGET = SYSTEM + '/Actions/ComputerSystem.Reset'
 
 
-def get(name, default=''):
-    try:
-        with open(os.path.join(STATE, name)) as stream:
-            return stream.read().strip()
-    except IOError:
-        return default
-
-
-def put(name, text):
-    with open(os.path.join(STATE, name), 'w') as stream:
-        stream.write(text)
-
-
 def power():
-    if get('falls_at') and time.time() >= float(get('falls_at')):
-        put('power', 'Off')
-        put('falls_at', '')
+    fall()
     if get('falls_at'):
         return 'PoweringOff'
     if get('mode') == 'says off':
