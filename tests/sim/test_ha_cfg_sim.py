@@ -12,7 +12,7 @@ import tempfile
 
 import base
 import ha_lizard
-import server
+import served
 from dom0 import SimDom0
 from scenario import Story
 
@@ -176,22 +176,11 @@ class TestWhatIf(base.TestCase):
 
 CFG = [sys.executable, '-W', 'error', os.path.join(base.ROOT, 'ha-cfg')]
 PRODUCT = [sys.executable, '-W', 'error', os.path.join(base.ROOT, 'ha_lizard.py')]
-POOL = ('pool a b c', 'latency 0.01', 'fence ILO')
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
 
-class ServedCase(base.TestCase):
-    def run(self, result=None):
-        self.served = None
-        try:
-            return base.TestCase.run(self, result)
-        finally:
-            if self.served:
-                self.served.close()
-
-    def serve(self, *lines, **how):
-        self.served = server.Server(POOL + lines, how.get('host', 'a'), how.get('speed', 1))
-        return self.served
+class ServedCase(served.Case):
+    POOL = ('pool a b c', 'latency 0.01', 'fence ILO')
 
     def cfg(self, *words, **how):
         """(exit status, output, errors) of ha-cfg WORDS."""

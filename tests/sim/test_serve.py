@@ -9,11 +9,11 @@ import tempfile
 
 import base
 import ha_lizard
+import served
 import server
 
 SERVE = os.path.join(base.TESTS, 'sim', 'serve')
 PRODUCT = [sys.executable, '-W', 'error', os.path.join(base.ROOT, 'ha_lizard.py')]
-POOL = ('pool a b c', 'latency 0.02', 'fence ILO')
 #: the same with waits that would only cost time here, also in its children
 HURRIED = '''
 import sys
@@ -29,19 +29,8 @@ sys.exit(ha_lizard.main(sys.argv[1:]))
 MESSAGES, JOURNAL = '/var/log/messages', '/etc/ha-lizard/state/journal'
 
 
-class ServedCase(base.TestCase):
-    def run(self, result=None):
-        self.served = None
-        try:
-            return base.TestCase.run(self, result)
-        finally:
-            if self.served:
-                self.served.close()
-
-    def serve(self, *lines, **how):
-        """A Server of POOL and more lines."""
-        self.served = server.Server(POOL + lines, how.get('host', 'a'), how.get('speed', 1))
-        return self.served
+class ServedCase(served.Case):
+    POOL = ('pool a b c', 'latency 0.02', 'fence ILO')
 
     def product(self, *words):
         """(status, output) of ha_lizard.py WORDS."""
