@@ -3734,8 +3734,14 @@ JOURNAL_LIMIT = 512 * 1024
 
 
 def escape(text):
+    if is_plain(text):
+        return text                     # nearly every text, and far cheaper
     return (text.replace('\\', '\\\\').replace('\n', '\\n').replace('\r', '\\r')
             .replace('\t', '\\t'))
+
+
+def is_plain(text):
+    return not ('\\' in text or '\n' in text or '\r' in text or '\t' in text)
 
 
 def unescape(text):
@@ -3747,12 +3753,16 @@ def unescape(text):
 
 def pack(values):
     """A row of texts as one text."""
+    if is_plain(''.join(values)):
+        return '\t'.join(values)
     return '\t'.join([escape(value) for value in values])
 
 
 def unpack(text, count):
     """The row again; ValueError if it has not `count` texts."""
-    values = [unescape(value) for value in text.split('\t')]
+    values = text.split('\t')
+    if '\\' in text:
+        values = [unescape(value) for value in values]
     if len(values) != count:
         raise ValueError('%d values instead of %d' % (len(values), count))
     return values
@@ -3852,13 +3862,6 @@ class WatchRow(Record):
     order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
              'lease', 'tie', 'leased', 'role', 'doing', 'version', 'flag', 'flag_number',
              'domains')
-
-    def changes(self):
-        """What a round would decide by.  The moment of an answer does not count
-        while answers come, nor that of a promise that is renewed."""
-        moments = self.failing and (self.answered, self.last, self.alive_at, self.leased)
-        return moments, [getattr(self, name) for name in self.order
-                         if name not in ('answered', 'last', 'alive_at', 'leased')]
 
     def text(self):
         return pack(['%.1f' % self.answered, '%.1f' % self.last,
@@ -4064,8 +4067,9 @@ def why_failed(result):
 
 # -- text of xe -> records ----------------------------------------------------
 
-FIELD = re.compile(r'^ *([A-Za-z0-9_-]+) \((?: RO|SRO|MRO| RW|SRW|MRW)\)'
+FIELD = re.compile(r'(?m)^ *([A-Za-z0-9_-]+) \((?: RO|SRO|MRO| RW|SRW|MRW)\)'
                    r'(?: \[DEPRECATED\])? *: ?(.*)$')
+PAIR = re.compile(r'(?s)([A-Za-z0-9_.:/-]+): ?(.*)$')
 UUID = re.compile(r'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
 
 
@@ -4100,15 +4104,12 @@ def parse_records(text, fields):
 
 def parse_block(block, fields):
     """(the fields of one record, whether it is beyond doubt)"""
-    record, sound = {}, True
-    for line in block.split('\n'):
-        match = FIELD.match(line)
-        if match and match.group(1) in fields and match.group(1) not in record:
-            record[match.group(1)] = match.group(2)
-        else:
-            sound = False
+    found = FIELD.findall(block)
+    record = dict(found[::-1])          # in doubt, the first uuid names it
+    sound = len(record) == len(found) == block.count('\n') + 1
     missing = [name for name in fields if name not in record and name not in OPTIONAL]
-    return record, sound and not missing
+    strange = [name for name in record if name not in fields]
+    return record, sound and not missing and not strange
 
 
 def parse_map(text):
@@ -4117,7 +4118,7 @@ def parse_map(text):
     pairs = {}
     key = None
     for piece in text.split('; '):
-        match = re.match(r'([A-Za-z0-9_.:/-]+): ?(.*)$', piece, re.DOTALL)
+        match = PAIR.match(piece)
         if match and match.group(1) in pairs:
             return None
         if match:
@@ -4137,6 +4138,17 @@ class Facts(object):
         self.at, self.pool, self.master, self.other = at, '', '', {}
         self.xenserver_ha, self.doubtful = False, []
         self.hosts, self.vms, self.appliances = {}, {}, {}
+        self.controls = None
+
+    def control_memory(self, uuid):
+        """Bytes that the control domain of a host takes; added up once for all."""
+        if self.controls is None:
+            self.controls = {}
+            for vm in self.vms.values():
+                if vm['is-control-domain'] == 'true':
+                    host = vm['resident-on']
+                    self.controls[host] = self.controls.get(host, 0) + memory_of(vm)
+        return self.controls.get(uuid, 0)
 
     def place(self, vm_uuid, power, host_uuid):
         """What an act of ours has changed, as xapi confirmed it."""
@@ -4316,13 +4328,17 @@ class Picture(Record):
         return to_state(pairs)
 
 
-def settings_of(picture, pool_layer, own):
-    """The Settings of two layers; what is not valid stays as it was."""
+def settings_of(picture, pool_layer, own, before=None):
+    """The Settings of two layers; what is not valid stays as it was.  `before`:
+    earlier Settings, which are still right when the same was given."""
     layers = [('pool', pool_layer), ('this host', own)]
+    if before and before.given == layers and not before.problems:
+        return before
     settings = Settings(layers)
     if settings.problems:
         settings = Settings(layers, Settings(
             [('pool', picture.settings), ('this host', picture.own)]))
+    settings.given = layers
     return settings
 
 
@@ -6187,9 +6203,9 @@ OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved')
 HOUR = 3600
 
 
-def run_round(dom0, dry_run=False):
+def run_round(dom0, dry_run=False, settings=None):
     """One round, from the first look to "nothing left to do"."""
-    Round(Site(dom0), dry_run).run()
+    Round(Site(dom0, settings), dry_run).run()
 
 
 class Round(object):
@@ -6281,7 +6297,8 @@ class Round(object):
 class Site(object):
     """This host: what it knows of the pool, and what it must not forget."""
 
-    def __init__(self, dom0):
+    def __init__(self, dom0, settings=None):
+        """`settings`: those of the watcher, mostly still right."""
         self.dom0, self.boot = dom0, dom0.read(BOOT_ID, '').strip()
         self.notes, self.journal = Notes(dom0, self.boot), Journal(dom0)
         self.picture, self.unreadable = read_picture(dom0, self.boot)
@@ -6289,7 +6306,7 @@ class Site(object):
         self.picture = self.picture or Picture(facts=Facts(NEVER))
         self.facts, self.stale, self.xapi = self.picture.facts, True, ''
         self.conf, self.conf_problems = parse_conf(dom0.read(CONF, ''))
-        self.settings = self.pool_layer = None
+        self.settings, self.pool_layer = settings, None
         self.configure(self.picture.settings)
         self.me = own_uuid(dom0)
         self.role, self.master_address = own_role(dom0)
@@ -6300,9 +6317,9 @@ class Site(object):
 
     def configure(self, pool_layer):
         """Settings from the pool's layer and this host's own."""
-        if self.settings is None or pool_layer != self.pool_layer:
+        if pool_layer != self.pool_layer:
             self.settings = self.journal.settings = settings_of(
-                self.picture, pool_layer, self.conf)
+                self.picture, pool_layer, self.conf, self.settings)
         self.pool_layer = pool_layer
 
     # -- observe --------------------------------------------------------------
@@ -6540,9 +6557,8 @@ class Site(object):
             maintenance=record['maintenance'] == '1', marked=record['marked'] == 'true',
             live=record['host-metrics-live'] == 'true',
             memory_total=whole(record['memory-total']),
-            memory_overhead=whole(record.get('memory-overhead', '')) + sum(
-                [memory_of(vm) for vm in self.facts.vms.values()
-                 if vm['resident-on'] == uuid and vm['is-control-domain'] == 'true']),
+            memory_overhead=whole(record.get('memory-overhead', ''))
+            + self.facts.control_memory(uuid),
             off=notes.get('off.' + uuid).split(' ', 1)[-1],
             unlocked='unlocked.' + uuid in notes.facts,
             declared='declared.' + uuid in notes.facts,
@@ -6568,7 +6584,9 @@ class Site(object):
         host.unsure, host.role, host.doing = row.unsure, row.role, row.doing
         host.version = self.notes.get('version.' + host.uuid)
         host.back, host.settling = now - row.back, STABLE * self.settings.monitor_delay
-        host.domains, host.confirmed = row.domains, host.uuid in self.watch.confirmed
+        host.confirmed = host.uuid in self.watch.confirmed
+        if row.domains is not None:
+            host.domains = set(row.domains)
         host.falls = len(self.lately('falls', host.uuid))
         host.fences = len(self.lately('fences', host.uuid))
         host.unproved = 'unproved.' + host.uuid in self.notes.facts
@@ -6592,7 +6610,7 @@ class Site(object):
         """uuids that really run here, or None."""
         domains = self.domains()
         if domains is not None:
-            return sorted(domains)
+            return set(domains)
 
     def domains(self):
         """{uuid: domain id} of this host, asked once a round; None: unknown."""
@@ -6869,12 +6887,21 @@ SECRET = '/etc/xensource/ptoken'
 NONCES = 4                          # of ours that an echo may name: ticks back
 
 
+HEAD = DATAGRAM + '\n' + ''.join(['%s=%%(%s)%s\n' % (name, name, kind) for name, kind in (
+    ('uuid', 's'), ('boot', 's'), ('number', 'd'), ('nonce', 's'), ('version', 's'),
+    ('role', 's'), ('doing', 's'), ('lease', 's'), ('tie', 'd'), ('heirs', 's'),
+    ('heirs_age', 'd'), ('flag', 's'), ('flag_number', 'd'), ('orders', 's'),
+    ('part', 'd'), ('parts', 'd'))])
+
+
 class Report(Record):
     """What one watcher says of itself and of the members it knows.
 
     lease: seconds after its last contact with its half in which it will have
     stopped its VMs, or None (R-3); tie: also in an exact half.  opinions:
-    uuid -> (seconds since it answered, lease, tie, age of that lease).
+    uuid -> (seconds since it answered, lease, tie, age of that lease), each as
+    text, or in a report that was received the text of them all: 64 watchers
+    hold 4,000 opinions a tick, and nearly all of them are never looked at.
     heirs: the succession list, known_at seconds old.  domains: uuids that run
     there, domains_age seconds old, or None.
     """
@@ -6882,24 +6909,31 @@ class Report(Record):
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
         'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': (),
         'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
-        'parts': 1, 'orders': '', 'echo': '',
+        'parts': 1, 'orders': '', 'echo': '', 'parsed': None,
     }
 
     def text(self):
         """All but the echo, which differs for every receiver."""
-        pairs = [
-            ('uuid', self.uuid), ('boot', self.boot), ('number', '%d' % self.number),
-            ('nonce', self.nonce), ('version', self.version), ('role', self.role),
-            ('doing', self.doing), ('lease', number_text(self.lease)),
-            ('tie', '%d' % self.tie), ('heirs', ' '.join(self.heirs)),
-            ('heirs_age', '%d' % self.heirs_age), ('flag', escape(self.flag)),
-            ('flag_number', '%d' % self.flag_number), ('orders', escape(self.orders)),
-            ('part', '%d' % self.part), ('parts', '%d' % self.parts)]
-        for uuid, opinion in sorted(self.opinions.items()):
-            pairs.append(('of', '%s %s' % (uuid, opinion_text(opinion))))
+        texts = dict(self.__dict__)
+        texts.update({'lease': number_text(self.lease), 'heirs': ' '.join(self.heirs),
+                      'flag': escape(self.flag), 'orders': escape(self.orders)})
+        lines = [HEAD % texts]
+        lines.append('opinions=%s\n' % ';'.join(
+            ['%s %s' % pair for pair in sorted(self.opinions.items())]))
         if self.domains is not None:
-            pairs.append(('domains', ' '.join(self.domains)))
-        return DATAGRAM + '\n' + ''.join(['%s=%s\n' % pair for pair in pairs])
+            lines.append('domains=%s\n' % ' '.join(self.domains))
+        return ''.join(lines)
+
+
+    def opinion(self, uuid):
+        """What a report that was received says of a member."""
+        if self.parsed is None:
+            self.parsed = dict([each.split(' ', 1) for each in self.opinions.split(';')
+                                if ' ' in each])
+        try:
+            return parse_opinion(self.parsed.get(uuid, ''))
+        except ValueError:
+            return None, None, False, None      # none, or none that is understood
 
 
 def number_text(number):
@@ -6915,9 +6949,12 @@ def text_number(text):
 
 
 def opinion_text(opinion):
-    ago, lease, tie, lease_age = opinion
-    return '%s %s %d %s' % (number_text(ago), number_text(lease), tie,
-                            number_text(lease_age))
+    return ('%s %s %d %s' % opinion).replace('None', '-')
+
+
+def parse_opinion(text):
+    ago, lease, tie, lease_age = [text_number(word) for word in text.split(' ')]
+    return ago, lease, bool(tie), lease_age
 
 
 def parse_report(text):
@@ -6925,22 +6962,17 @@ def parse_report(text):
     lines = text.split('\n')
     if lines[0] != DATAGRAM:
         raise ValueError('another format')
-    values, opinions = {}, {}
-    for line in lines[1:-1]:
-        key, value = line.split('=', 1)
-        if key == 'of':
-            uuid, ago, lease, tie, lease_age = value.split(' ')
-            opinions[uuid] = (text_number(ago), text_number(lease), tie == '1',
-                              text_number(lease_age))
-        else:
-            values[key] = value
-    report = Report(opinions=opinions, lease=text_number(values['lease']),
-                    tie=values['tie'] == '1', heirs=values['heirs'].split())
-    for name in ('uuid', 'boot', 'nonce', 'version', 'role', 'doing', 'echo'):
-        setattr(report, name, values[name])
-    for name in ('number', 'heirs_age', 'flag_number', 'part', 'parts'):
-        setattr(report, name, int(values[name]))
-    report.flag, report.orders = unescape(values['flag']), unescape(values['orders'])
+    values = dict([line.split('=', 1) for line in lines[1:-1]])
+    report = Report(
+        uuid=values['uuid'], boot=values['boot'], nonce=values['nonce'],
+        version=values['version'], role=values['role'], doing=values['doing'],
+        echo=values['echo'], number=int(values['number']),
+        lease=text_number(values['lease']), tie=values['tie'] == '1',
+        heirs=values['heirs'].split(), heirs_age=int(values['heirs_age']),
+        flag=unescape(values['flag']), flag_number=int(values['flag_number']),
+        part=int(values['part']), parts=int(values['parts']),
+        orders=unescape(values['orders']),
+        opinions=values['opinions'])
     if 'domains' in values:
         report.domains = values['domains'].split()
     return report
@@ -7248,6 +7280,21 @@ class Peer(object):
         """Is what it reported last still worth something?"""
         return now - self.heard <= RENEWED
 
+    def changes(self, now):
+        """What a round would decide by: see Watcher.row.  The moment of an answer
+        does not count while answers come, nor that of a promise that is renewed."""
+        told, domains, moments = None, None, None
+        if self.failing:
+            moments = self.answered, self.last, self.alive_at, self.leased
+        if self.knows(now):
+            report = self.report
+            told = (report.role, report.doing, report.version, report.flag,
+                    report.flag_number)
+        if now - self.listed <= RENEWED:
+            domains = self.domains
+        return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
+                self.back, self.lease, self.tie, told, domains)
+
     def take_lease(self, lease, tie, moment):
         """The younger word about its promise counts."""
         if moment >= self.leased:
@@ -7263,6 +7310,7 @@ class Watcher(object):
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
         self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
+        self.settings = None
         # A watcher that starts anew goes on above the packets of the one before:
         # nobody sends 16 a second.
         self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
@@ -7297,7 +7345,8 @@ class Watcher(object):
             return                      # what is known is better than nothing
         self.picture = picture or Picture(facts=Facts(NEVER))
         facts, conf = self.picture.facts, parse_conf(self.dom0.read(CONF, ''))[0]
-        self.settings = settings_of(self.picture, self.picture.settings, conf)
+        self.settings = settings_of(self.picture, self.picture.settings, conf,
+                                    self.settings)
         self.me, self.role = own_uuid(self.dom0), own_role(self.dom0)
         self.signer = Signer(self.dom0.read(SECRET, '').strip())
         self.addresses = dict([(uuid, record['address']) for uuid, record
@@ -7351,13 +7400,12 @@ class Watcher(object):
     def judge(self, uuid, peer, now):
         """True if this peer is silent from now on.  R-1, R-2: it is silent only
         if no reachable member heard it either, from the youngest answer on."""
+        if peer.answered == now:
+            peer.last = peer.alive_at = now     # nobody can have heard it later
+            return False
         opinions = [other for each, other in self.peers.items()
                     if each != uuid and not other.failing]
         peer.alive_at = max(peer.alive_at, peer.answered)
-        for other in opinions:
-            ago = other.knows(now) and other.report.opinions.get(uuid, (None,))[0]
-            if ago is not None and ago is not False:
-                peer.alive_at = max(peer.alive_at, other.heard - ago)
         last = peer.last = max(peer.alive_at, peer.since)
         if peer.failing:
             peer.unsure = bool([other for other in opinions if not other.knows(now)])
@@ -7378,6 +7426,7 @@ class Watcher(object):
 
     def hear(self, now):
         """Take in what the others told since the last tick."""
+        told = []
         for address, packet in self.dom0.heard():
             text = self.signer.open(packet)
             try:
@@ -7389,7 +7438,12 @@ class Watcher(object):
             if peer.address != address or not self.is_news(peer, report):
                 self.dropped += 1
                 continue
-            self.take_in(now, peer, report)
+            if self.take_in(now, peer, report):
+                told.append(report)
+        # Their own word of this very tick is the younger one.
+        behind = [pair for pair in self.peers.items() if pair[1].leased < now]
+        for report in told:
+            self.take_hearsay(now, report, behind)
 
     def is_news(self, peer, report):
         """Never the same packet twice, never an older one of the same boot."""
@@ -7400,7 +7454,7 @@ class Watcher(object):
         peer.number = (report.boot, report.number, report.part)
         peer.nonce = report.nonce
         if report.echo not in self.nonces:
-            return                      # it does not hear us, or it is a replay
+            return False                # it does not hear us, or it is a replay
         peer.answers(now)
         peer.report, peer.heard = report, now
         peer.take_lease(report.lease, report.tie, now)
@@ -7409,11 +7463,19 @@ class Watcher(object):
             if report.part == 0:
                 peer.pieces = {0: report.domains}
             if len(peer.pieces) == report.parts:
-                peer.domains, peer.listed = sum(peer.pieces.values(), []), now
-        for uuid, (ago, lease, tie, lease_age) in report.opinions.items():
-            if uuid in self.peers and lease_age is not None:
-                self.peers[uuid].take_lease(lease, tie, now - lease_age)
+                peer.domains, peer.listed = sorted(sum(peer.pieces.values(), [])), now
         self.obey(now, report)
+        return True
+
+    def take_hearsay(self, now, report, behind):
+        """What it knows of those who did not tell us now: when it last heard
+        them (R-1, R-2), and what they promised."""
+        for uuid, peer in behind:
+            ago, lease, tie, lease_age = report.opinion(uuid)
+            if ago is not None:
+                peer.alive_at = max(peer.alive_at, now - ago)
+            if lease_age is not None:
+                peer.take_lease(lease, tie, now - lease_age)
 
     def is_frozen(self):
         """R-7: while all acts rest, nobody counts on promises either."""
@@ -7454,7 +7516,7 @@ class Watcher(object):
             heirs_age=heirs_age, flag=self.picture.enabled or '',
             flag_number=self.picture.flag_number,
             orders=' '.join(sorted(self.confirmed)),
-            opinions=dict([(uuid, opinion(peer, now))
+            opinions=dict([(uuid, opinion_text(opinion(peer, now)))
                            for uuid, peer in self.peers.items()]))
 
     def doing(self):
@@ -7512,12 +7574,12 @@ class Watcher(object):
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs = self.heirs(now)[0]
-        rows = dict([(uuid, self.row(uuid, peer, now))
-                     for uuid, peer in self.peers.items()])
-        state = ([(uuid, row.changes()) for uuid, row in sorted(rows.items())], heirs,
-                 sorted(self.confirmed), self.guardian.state())
+        state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
+                 heirs, sorted(self.confirmed), self.guardian.state())
         if state == self.saved:
             return
+        rows = dict([(uuid, self.row(uuid, peer, now))
+                     for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), guardian=self.guardian.state())
         # Who cannot keep notes is to be nobody's heir (S21).
@@ -7535,7 +7597,7 @@ class Watcher(object):
             row.version, row.flag = peer.report.version, peer.report.flag
             row.flag_number = peer.report.flag_number
         if peer.domains is not None and now - peer.listed <= RENEWED:
-            row.domains = sorted(peer.domains)
+            row.domains = peer.domains
         return row
 
     # -- rounds ---------------------------------------------------------------
@@ -7555,7 +7617,7 @@ class Watcher(object):
             self.starts = 0
             self.next_round = now + (self.every or self.settings.monitor_delay)
             self.round = self.dom0.spawn(
-                lambda: run_round(self.dom0, self.dry_run))
+                lambda: run_round(self.dom0, self.dry_run, self.settings))
 
     def refuse_second(self, now):
         """Rounds do not overlap.  One that makes progress -- an act ended, or a
