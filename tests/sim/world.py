@@ -48,6 +48,8 @@ class Ticket(object):
     def __lt__(self, other):
         return self.key < other.key
 
+    __le__ = __lt__                     # what heapq of Python 2.4 asks; no two are alike
+
     def cancel(self):
         self.function = None
 
