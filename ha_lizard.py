@@ -2798,7 +2798,7 @@ def root_of_paths(folder):
     if folder is None:
         return ''
     root = os.path.realpath(folder)
-    if not folder.startswith('/') or root == '/':
+    if not folder.startswith('/') or not root.strip('/'):   # 2.4 may answer //
         raise ValueError('HA_LIZARD_ROOT must be the full path of a folder '
                          'other than /, not %r' % folder)
     return root

@@ -24,7 +24,7 @@ def outcome(case):
 
 class TheBase(base.TestCase):
     def test_raised_returns_the_exception(self):
-        self.assertEqual(str(self.raised(KeyError, {}.pop, 'x')), "'x'")
+        self.assertEqual(str(self.raised(KeyError, {'y': 1}.pop, 'x')), "'x'")
 
     def test_raised_fails_when_nothing_is_raised(self):
         self.assertRaises(self.failureException, self.raised, KeyError, len, '')
