@@ -6335,7 +6335,7 @@ class Site(object):
         """What costs no call of xe: role, peers, proofs that no longer hold."""
         self.role, self.master_address = own_role(self.dom0)
         self.watch = read_watch(self.dom0, self.boot) or self.glance()
-        for uuid, text in self.notes.about('off').items():
+        for uuid, text in sorted(self.notes.about('off').items()):
             if self.row(uuid).alive_at > float(text.split()[0]):
                 self.doubt_device(uuid, text)
                 self.forget_host(uuid)
@@ -6344,7 +6344,7 @@ class Site(object):
         for uuid in self.watch.confirmed:
             if not self.notes.get('off.' + uuid):
                 self.notes['off.' + uuid] = '%s the administrator says so' % self.now_text()
-        for uuid, row in self.watch.peers.items():
+        for uuid, row in sorted(self.watch.peers.items()):
             self.note_peer(uuid, row)
         if self.role == 'slave':
             for key in ('promotion', 'promoted', 'recovered', 'gathered'):
