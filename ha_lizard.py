@@ -25,7 +25,8 @@ starts the VMs again.  One law stands above all: a VM never runs twice.
     state          what outlives a restart or a dead master
     pool           xapi, through `xe`
     fencing        devices that prove that the power is off
-    alerts         what the operator must hear of
+    alerts         what the operator must hear of       one table
+    mail           how alerts leave this host
     round          observe, decide, act, again           one page
     datagrams      what the watchers tell each other
     isolation      a host that is cut off stops its own VMs
@@ -1036,6 +1037,7 @@ class Host(Record):
         'unlocked': False,      # its storage locks are cleared
         'declared': False,      # xapi was told that it is dead
         'restarted': False,     # its power was switched on again
+        'health': None,         # what its custom field was set to: T20; None: leave it
         'fence_failed': '',     # why it could not be proved off
         'unproved': False,      # the device did as told and cannot prove it
         'barred': {},           # method: why its device is not believed (R-9)
@@ -1793,6 +1795,9 @@ def chores(settings, view):
                               for vm in strangers[:MOST_STAMPS]])
     if view.sync:
         return untried(view, [SyncDatabase()])
+    for host in view.hosts:
+        if host.health not in (None, health_of(view, host)):
+            return untried(view, [ShowHealth(host=host, health=health_of(view, host))])
     # R-9: FENCE_ACTION=reset is off, proved; on again comes last of all.
     if settings.fence_action == 'reset':
         back = untried(view, [PowerOn(host=host) for host in view.others()
@@ -1826,6 +1831,13 @@ def is_settled(host):
     itself."""
     return (host.answers and not host.off and host.back >= host.settling
             and host.doing != 'starting' and not is_resting(host))
+
+
+def health_of(view, host):
+    """T20: what the custom field of a host shows."""
+    if host is view.master:
+        return 'master'
+    return {True: 'failed', False: 'healthy'}[bool(host.off or host.silent)]
 
 
 def choose_heir(view):
@@ -2382,6 +2394,7 @@ class StartVm(XeAction):
             # In time or not, xapi has ended it; else it may go on for ever.
             del site.notes['starting.' + self.vm.uuid]
         if result or kind_of(result) == 'running':
+            self.needless = not result      # another host has started it
             site.forget_back_off('start', self.vm.uuid)
             site.facts.place(self.vm.uuid, 'running', self.host.uuid)
             return None
@@ -3799,7 +3812,8 @@ class Notes(object):
     facts: what was proved once is then proved again.
     """
     path, dry_run = STATE + 'notes', False
-    lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version', 'barred')
+    lasting = ('since', 'early', 'told', 'episode', 'spool',
+               'suspended', 'lonely', 'promoted', 'alert', 'version', 'barred')
 
     def __init__(self, dom0, boot):
         self.dom0, self.facts, self.problem = dom0, {}, ''
@@ -3956,18 +3970,23 @@ class Journal(object):
     """
     path = STATE + 'journal'
 
-    def __init__(self, dom0):
+    often = ('warn', 'over', 'note', 'mail')        # not acts: each of them is history
+
+    def __init__(self, dom0, repeats):
         self.dom0, self.settings, self.added = dom0, None, 0
+        self.repeats = repeats
 
     def say(self, kind, text, function='', priority='info'):
         """Journal and syslog; syslog honours ENABLE_LOGGING and LOG_<function>."""
-        text = printable(text, 2000)
+        text = masked(printable(text, 2000), self.settings)
+        shown = self.repeats.shown('%s%s' % ({'decide': ''}.get(kind, kind + ': '), text))
+        if not shown and kind in self.often:
+            return
         moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
         self.dom0.append(self.path, '%s %-7s %s\n' % (moment, kind, text))
         self.added += 1
-        if self.settings is None or (self.settings.enable_logging
-                                     and self.settings.wants_log(function)):
-            self.dom0.log('%s%s' % ({'decide': ''}.get(kind, kind + ': '), text), priority)
+        if shown and (self.settings is None or self.settings.wants_log(function)):
+            self.dom0.log(shown, priority)
 
     def trim(self):
         """Keep the younger half of a journal that has grown too long."""
@@ -6141,50 +6160,1889 @@ FENCE_METHODS = {
 ###############################################################################
 # Alerts: what the operator must hear of ######################################
 ###############################################################################
-# A warning is a condition, not a moment: it is raised when a decision first
-# names it, and it is over when a later one no longer does.
+# A condition lasts: it is raised once, and once it is over.  An act is a
+# moment: those of one recovery make one digest.  What a round has to tell
+# leaves it as one letter, in the spool; a child carries it out.  So nothing
+# here waits for a mail server, for xapi or for a script of the operator.
+#
+# ALERT_SCRIPT is run for each event, without a shell, for 20 s at most:
+#
+#     SCRIPT EVENT STATE SUBJECT TEXT
+#
+#     EVENT     a key of EVENTS
+#     STATE     raised, over, or told (it has no end)
+#     SUBJECT   the uuid of the host or VM concerned, or -
+#     TEXT      one sentence
+#
+# and with the same in its environment, as HA_LIZARD_EVENT, _STATE, _SUBJECT and
+# _TEXT, beside HA_LIZARD_PRIORITY (1 highest to 5, 0 none), HA_LIZARD_HOST (the
+# name of this host) and HA_LIZARD_POOL (the uuid of the pool).  What it prints
+# goes nowhere; a failure is logged.
 
-PRIORITIES = (          # the first part of the event -> priority in XenCenter
-    ('xenserver-ha', 1), ('fence', 1), ('suspended', 2), ('pool-field', 2),
-    ('no-heir', 3), ('vm-start', 3), ('vm-field', 3), ('setting', 3), ('state', 2),
-    ('identity', 1),
+HOUR = 3600
+INTERIM = 180           # seconds after which an unfinished recovery is told of
+LONGEST_EPISODE = HOUR  # what has not come back until then is not waited for
+SLOW_START = 900        # seconds of starting up that are too many
+MOST_VMS = 200          # VMs that a digest names
+MOST_MAILED = 200       # events of which the last mail is remembered
+MOST_AT_ONCE = 40       # messages, and runs of the script, for one letter
+FREE_REPEATS = 3        # identical lines in an hour before they are only counted
+
+
+class Event(object):
+    """One kind of thing that the operator may hear of.
+
+    `function`: whose LOG_, MAIL_ and PRIORITY_ switch it obeys.  `priority`: of
+    the message in XenCenter unless PRIORITY_<function> is set; 0: none.
+    `about`: what that message hangs on.  `mail`: '' if something else tells it,
+    'over' if only its end is mailed.  `wide`: every host sees it, the master
+    tells it.  `reminder`: mailed again after so many seconds.  `end`: its title when
+    it is over.  `patience`: seconds that it must last before anybody is told.
+    """
+
+    def __init__(self, key, function, priority, about, title, advice='',
+                 mail='both', wide=False, reminder=0, end='', patience=0):
+        self.key, self.function, self.priority = key, function, priority
+        self.about, self.title, self.advice = about, title, advice
+        self.mail, self.wide, self.reminder = mail, wide, reminder
+        self.end, self.patience = end or 'over: ' + title, patience
+        self.message = 'HA_LIZARD_' + key.upper().replace('-', '_')
+
+    def rank(self, settings):
+        """The priority in XenCenter: 0 none, 1 highest, 5 lowest."""
+        if settings.origin('PRIORITY_' + self.function) == 'default':
+            return self.priority
+        return settings.priority(self.function)
+
+
+BY_HAND = ('If the host is really off, `ha-cfg confirm-dead HOST` lets its VMs start '
+           'elsewhere. Never say so of a host that may still run.')
+EVENTS = (
+    # -- VMs
+    Event('vm-down', 'vm_state', 2, 'vm', 'VM is not running',
+          'Make room for the VM: memory, or storage that a running host reaches. HA starts '
+          'it as soon as a host can run it.', end='VM is no longer down'),
+    Event('vm-started', 'vm_mon', 0, 'vm', 'VM started'),
+    Event('vm-failed', 'vm_mon', 0, 'vm', 'VM did not start',
+          'Read why it did not start; `xe vm-start uuid=UUID` shows the whole error. HA '
+          'tries again by itself, at growing intervals.'),
+    Event('vm-left', 'check_vm_managed', 0, 'vm', 'VM is not managed and stays down'),
+    Event('vm-start', 'vm_mon', 2, 'vm', 'VM does not start, next try later', mail=''),
+    Event('vm-field', 'check_vm_managed', 3, 'vm', 'invalid value in the HA field of a VM',
+          'Set the field to true or false, in XenCenter or with `ha-cfg set-vm-ha`.',
+          wide=True, end='HA field of a VM is valid again'),
+    Event('vm-twice', 'vm_state', 1, 'vm', 'VM was running twice',
+          'The VM was stopped on the host that came back. Check its file systems.'),
+    # -- hosts
+    Event('host-silent', 'check_slave_status', 1, 'host', 'host is silent', BY_HAND,
+          end='host answers again'),
+    Event('host-off', 'check_slave_status', 2, 'host', 'host is off',
+          'Find out why it failed, then switch it on; it rejoins by itself.', mail='over',
+          end='host is back'),
+    Event('dead-xapi', 'check_xapi', 1, 'host', 'host is alive, its xapi is not',
+          'Run `xe-toolstack-restart` on that host. Its VMs run on.',
+          end='xapi answers again'),
+    Event('peer', 'check_slave_status', 2, 'host', 'HA does not run on a host',
+          'Run `service ha-lizard start` on that host, then look into its log.',
+          end='HA runs again on a host'),
+    Event('version', 'check_slave_status', 3, 'host', 'hosts run different versions of HA',
+          'Install the same version on every host; until then HA only watches.', wide=True),
+    Event('isolated', 'check_xapi', 1, 'host', 'isolated host stopped its VMs',
+          'Mend its network. The VMs are started again, here or elsewhere.'),
+    Event('lonely', 'check_quorum', 1, 'host', 'host rebooted because nobody answered',
+          'Mend the network between the hosts.'),
+    Event('suspended', 'check_quorum', 1, 'host', 'HA is suspended on a host',
+          'Mend the network. Then run `ha-cfg recover` on that host, or wait: it takes '
+          'part again when the pool is whole (SUSPEND_AUTO_CLEAR).', reminder=HOUR,
+          end='HA takes part again on a host'),
+    Event('startup', 'check_xapi', 2, 'host', 'HA does not come up',
+          'Run `ha-cfg why` on that host: it names what HA waits for.'),
+    Event('identity', 'check_xapi', 1, 'host', 'host does not know its own uuid',
+          'Restore INSTALLATION_UUID in /etc/xensource-inventory.'),
+    # -- fencing
+    Event('fence', 'fence_host', 1, 'host', 'silent host is not fenced', BY_HAND,
+          end='silent host answers again, or is off', patience=60),
+    Event('fence-begun', 'fence_host', 0, 'host', 'fencing has begun'),
+    Event('fence-proved', 'fence_host', 0, 'host', 'host was fenced and is off',
+          'Find out why the host failed, then switch it on; it rejoins by itself.'),
+    Event('fence-unproved', 'fence_host', 1, 'host', 'nothing proves that a host is off',
+          BY_HAND),
+    Event('fence-failed', 'fence_host', 1, 'host', 'fencing failed', BY_HAND),
+    Event('fence-presumed', 'fence_host', 1, 'host', 'host taken for dead without proof',
+          'Make sure at once that the host is off: a VM that runs twice destroys its '
+          'disk. FENCE_HA_ONFAIL=1 asked for this.'),
+    Event('wrong-machine', 'fence_host', 1, 'host', 'the wrong machine was switched off',
+          'Correct the list of devices in FENCE_FILE_LOC before anything else.'),
+    Event('device', 'fence_host', 2, 'host', 'a fence device does not fit its host',
+          'Correct the list of devices in FENCE_FILE_LOC; `ha-cfg check` tries each.'),
+    Event('confirm-dead', 'fence_host', 2, 'host', 'host was confirmed dead by hand'),
+    Event('forgotten', 'fence_host', 2, 'pool', 'dead host was removed from the pool',
+          'Install the removed host anew to use it again. FENCE_HOST_FORGET=1 asked for '
+          'this.'),
+    # -- mastership
+    Event('promotion-begun', 'promote_slave', 0, 'host', 'promotion has begun'),
+    Event('promotion-done', 'promote_slave', 0, 'host', 'pool has a new master',
+          'Point XenCenter at the new master if it lost the pool.'),
+    Event('promotion-refused', 'promote_slave', 1, 'host', 'promotion did not work',
+          'Run `ha-cfg why` on that host; the promotion is tried again.'),
+    Event('rival', 'check_quorum', 1, 'host', 'two hosts take themselves for the master',
+          'Look at both hosts: `ha-cfg cluster-status`. On the one that is wrong, follow '
+          '`xe pool-emergency-reset-master`.', end='there is one master again'),
+    Event('no-heir', 'autoselect_slave', 3, 'pool', 'no slave could replace the master',
+          'Enable a slave, or bring one back.', wide=True,
+          end='a slave can replace the master again'),
+    # -- the pool and this program
+    Event('xenserver-ha', 'check_ha_enabled', 1, 'pool', 'XenServer HA is on',
+          'Only one of the two may be on: `xe pool-ha-disable`, then `ha-cfg ha-enable`.',
+          wide=True),
+    Event('pool-field', 'check_ha_enabled', 2, 'pool', 'invalid value in the HA field',
+          'Set the field to true or false, in XenCenter or with `ha-cfg ha-enable`.',
+          wide=True, end='HA field is valid again'),
+    Event('setting', 'check_ha_enabled', 3, 'pool', 'a setting is not valid',
+          'Correct it with `ha-cfg set`, or in ha-lizard.conf. The value from before '
+          'stays in force.', end='a setting is valid again'),
+    Event('capacity', 'vm_mon', 3, 'host', 'the pool cannot lose this host any more',
+          'Free memory on the other hosts, or add a host.', wide=True,
+          end='the pool can lose this host again'),
+    Event('freeze', 'check_ha_enabled', 3, 'pool', 'HA is frozen', wide=True),
+    Event('state', 'write_pool_state', 2, 'host', 'state of HA cannot be saved',
+          'Make room on the disk of that host: `df /etc/ha-lizard/state`.',
+          end='state of HA can be saved again'),
+    Event('mail', 'email', 3, 'host', 'mails cannot be delivered',
+          'Run `ha-cfg email_debug`: it shows the talk with the mail server.', mail=''),
+    Event('metrics', 'email', 3, 'host', 'the file in METRICS_DIR cannot be written'),
+    Event('digest', 'vm_mon', 3, 'pool', 'recovery', mail=''),
+    Event('raised', 'email', 3, 'pool', 'raised by hand'),
+    Event('test', 'email', 0, 'pool', 'test'),
 )
+EVENT = dict([(event.key, event) for event in EVENTS])
+ALWAYS = ('startup', 'identity', 'state')       # also while HA starts up
+# Of one host, all of these are one story: a host that flaps makes two mails an hour.
+LIFE = ('host-silent', 'host-off', 'fence', 'fence-begun', 'fence-proved',
+        'fence-unproved', 'fence-failed', 'fence-presumed')
 
 
-def priority_of(event):
-    for start, priority in PRIORITIES:
-        if event.startswith(start):
-            return priority
-    return 3
+def event_of(key):
+    """(the Event, its subject) of the key of a condition, EVENT-SUBJECT."""
+    words = key.split('-')
+    for count in range(len(words), 0, -1):
+        if '-'.join(words[:count]) in EVENT:
+            return EVENT['-'.join(words[:count])], '-'.join(words[count:])
+    return Event(key, 'email', 3, 'pool', key.replace('-', ' ')), ''
 
 
-def update_alerts(site, warnings):
-    """Raise what is new, end what is over; each once."""
-    known = site.notes.about('alert')
-    for event, text in sorted(warnings.items()):
-        if known.get(event) != text:
-            site.notes['alert.' + event] = text
-            site.journal.say('warn', text, 'email', 'warning')
-            # hourly: what cannot be noted is news to each round.
-            if not site.notes.save() or site.dom0.now() % 3600 < site.settings.monitor_delay:
-                tell_xencenter(site, event, text)
-    for event, text in sorted(known.items()):
-        if event not in warnings:
-            del site.notes['alert.' + event]
-            site.journal.say('over', text, 'email')
+class Item(Record):
+    """One thing to tell.  `state`: raised, over or told (it has no end)."""
+    fields = {'event': None, 'subject': '', 'name': '', 'text': '', 'state': 'told'}
+
+    def key(self):
+        """What counts as the same thing: the event, never the text."""
+        words = [self.event.key, self.subject, {'over': 'over'}.get(self.state, '')]
+        return '-'.join([word for word in words if word])
 
 
-def tell_xencenter(site, event, text):
-    """A message on the pool.  Never where xe would only hang."""
-    if (site.xapi or site.notes.dry_run or not site.settings.enable_alerts
-            or not site.facts.pool):
-        return
-    result = site.dom0.run(xe_argv(
-        'message-create', 'name=HA-Lizard', 'priority=%d' % priority_of(event),
-        'pool-uuid=' + site.facts.pool, 'body=' + printable(text, 1000)),
-        site.settings.xe_timeout)
+# -- conditions that no decision names ----------------------------------------
+
+def standing_conditions(settings, view):
+    """{key: sentence} of what lasts and shows in the View alone."""
+    found = {}
+    if is_settling(view):
+        if view.uptime > SLOW_START:
+            found['startup'] = 'HA has been starting up for more than %d min' % (
+                SLOW_START // 60)
+        return found
+    for host in view.hosts:
+        if host.off:
+            found['host-off-' + host.uuid] = '%s is off: %s' % (host, host.off)
+    if view.frozen:
+        found['freeze'] = 'HA is frozen until ' + view.frozen
+    if view.lonely:
+        found['lonely'] = '%s rebooted because no other member answered' % view.me
+    found.update(silent_master(settings, view))
+    if is_in_charge(view):
+        found.update(unplaced(settings, view))
+    return found
+
+
+def is_settling(view):
+    """A09: nothing is told while HA looks around after a boot."""
+    return (view.enabled == 'true' and not view.ready and not view.suspended
+            and not view.xenserver_ha and not view.frozen)
+
+
+def is_in_charge(view):
+    return bool(view.role == 'master' and view.enabled == 'true' and view.me
+                and view.me is view.master and not view.xapi and not view.suspended)
+
+
+def silent_master(settings, view):
+    """A master that nobody replaces; of the slaves the first by name tells it."""
+    master, me = view.master, view.me
+    if view.role != 'slave' or view.enabled != 'true' or not (master and me):
+        return {}
+    alive = sorted([host.name for host in view.others() if host.answers] + [me.name])
+    if (not master.silent or master.silence < settings.xapi_dead_time
+            or alive[0] != me.name):
+        return {}
+    return {'host-silent-' + master.uuid: 'master %s has been silent for more than %d s, '
+            'and no slave has replaced it' % (master, settings.xapi_dead_time)}
+
+
+def unplaced(settings, view):
+    """VMs that are down at the end of a round and may be started."""
+    found = {}
+    for vm in view.vms:
+        if (not start_objection(settings, view, vm) and not is_starting(view, vm)
+                and not is_tried(view, vm)):
+            remarks = placements(view, [vm])[1] + ['`ha-cfg why` says why']
+            found['vm-down-' + vm.uuid] = 'VM %s (%s) is not running: %s' % (
+                vm, vm.uuid, remarks[0])
+    return found
+
+
+def capacity(settings, view):
+    """{key: sentence}: hosts whose VMs would find no place on the others."""
+    found = {}
+    members = [host for host in view.hosts if host.answers and not host.off]
+    if not is_in_charge(view) or len(members) < 2:
+        return found
+    for host in members:
+        homeless = left_over(settings, view, host)
+        if homeless:
+            found['capacity-' + host.uuid] = (
+                'if %s fails, %d of its VMs find no memory elsewhere: %s' % (
+                    host, len(homeless), printable(', '.join(homeless), 300)))
+    return found
+
+
+def left_over(settings, view, lost):
+    """Names of the managed VMs of a host that would stay down without it."""
+    movers = [vm for vm in view.vms if vm.host == lost.uuid and vm.power == 'running'
+              and not managed_objection(settings, view, vm)]
+    rest = View(hosts=[host for host in view.hosts if host is not lost],
+                vms=[vm for vm in view.vms if vm not in movers], busy=view.busy)
+    # The largest first, as whoever fits things into boxes does.
+    starts = placements(rest, sorted(movers, key=lambda vm: (-vm.memory, vm.uuid)))[0]
+    placed = [start.vm.uuid for start in starts]
+    return [vm.name for vm in movers if vm.uuid not in placed]
+
+
+# -- the end of a round -------------------------------------------------------
+
+def update_alerts(site, warnings, view=None):
+    """Tell what is new and what is over since the last round, in one letter."""
+    bulletin = Bulletin(site, view or View())
+    if view is None or site.notes.dry_run:  # for the journal alone
+        return bulletin.compare(warnings)
+    conditions = dict(warnings)
+    conditions.update(standing_conditions(site.settings, bulletin.view))
+    conditions.update(bulletin.capacity())
+    conditions.update(spool_conditions(site))
+    conditions.update(write_metrics(site, bulletin.view, conditions))
+    bulletin.digest(conditions)
+    bulletin.compare(dict([(key, masked(printable(text, 1000), site.settings))
+                           for key, text in conditions.items()]))
+    bulletin.send()
+    tend_spool(site)
+    for line in bulletin.repeats.flush():
+        site.dom0.log(line)
+    if site.role == 'slave':                # only a master shows health
+        for uuid in site.notes.about('health'):
+            del site.notes['health.' + uuid]
+
+
+def meanwhile(site, view):
+    """Within a round that takes long: tell of a recovery before it is over."""
+    episode = Episode(site)
+    if (episode.age() > INTERIM and not episode.is_told()
+            and not site.notes.dry_run):
+        bulletin = Bulletin(site, view)
+        bulletin.digest()
+        bulletin.send()
+
+
+def announce(site, key, text):
+    """Tell at once what has no end, such as a freeze that is about to end.
+    `key`: EVENT or EVENT-SUBJECT."""
+    event, subject = event_of(key)
+    bulletin = Bulletin(site, View())
+    site.journal.say('note', text, event.function)
+    bulletin.tell(bulletin.item(event, subject, text))
+    bulletin.send()
+
+
+class Bulletin(object):
+    """What one round has to tell, for every channel."""
+
+    def __init__(self, site, view):
+        self.site, self.view, self.notes = site, view, site.notes
+        self.items, self.report = [], None          # for the mail
+        self.covered = []                              # keys that the report tells
+        self.shows, self.clears, self.runs = [], [], []
+        self.repeats = Repeats(site.dom0, site.notes)
+
+    def capacity(self):
+        """Looked at once an hour; in between what was known stays."""
+        settings = self.site.settings
+        if self.site.dom0.now() % HOUR < 2 * settings.monitor_delay:
+            return capacity(settings, self.view)
+        return dict([(key, text) for key, text in self.notes.about('alert').items()
+                     if key.startswith('capacity-')])
+
+    # -- conditions -----------------------------------------------------------
+
+    def compare(self, conditions):
+        """Raise what is new, end what is over."""
+        known, settling = self.notes.about('alert'), is_settling(self.view)
+        for key, text in sorted(conditions.items()):
+            if key in known:
+                self.go_on(key, known[key], text)
+            elif not settling or event_of(key)[0].key in ALWAYS:
+                self.begin(key, text)
+        for key, text in sorted(known.items()):
+            if key not in conditions and not settling:
+                self.end(key, text)
+        self.tell_late_ends()
+
+    def begin(self, key, text):
+        event, subject = event_of(key)
+        self.notes['alert.' + key] = text
+        self.notes['since.' + key] = '%d' % self.site.dom0.wall()
+        del self.notes['late.%s-over' % key]
+        self.note('warn', key, text, event)
+        if event.patience:
+            self.notes['early.' + key] = '1'
+        elif self.is_ours(event, text):
+            self.tell(self.item(event, subject, text, 'raised'))
+
+    def note(self, kind, key, text, event):
+        """Into the journal, unless it has the act, or has it too often."""
+        if event.mail != 'over' and self.repeats.shown('%s: %s' % (kind, key)):
+            self.site.journal.say(kind, text, event.function,
+                                  {'warn': 'warning'}.get(kind, 'info'))
+
+    def go_on(self, key, before, text):
+        """It lasts: hourly reminders, and what the screen held back."""
+        event, subject = event_of(key)
+        if without_numbers(before) != without_numbers(text):
+            self.notes['alert.' + key] = text
+        item = self.item(event, subject, text, 'raised')
+        if 'early.' + key in self.notes.facts:
+            if self.lasted(key) >= event.patience:
+                del self.notes['early.' + key]
+                if self.is_ours(event, text):
+                    self.tell(item)
+        elif event.reminder and self.is_over(key, event.reminder):
+            self.mail(item, event.reminder)
+        elif 'late.' + key in self.notes.facts and self.is_over(key):
+            self.mail(item)
+
+    def end(self, key, text):
+        event, subject = event_of(key)
+        told = self.item(event, subject, 'after %s: %s' % (
+            duration(self.lasted(key)), text), 'over')
+        early = 'early.' + key in self.notes.facts
+        # Who was not told of the trouble need not hear of its end.
+        mailed = event.mail == 'over' or 'told.' + key in self.notes.facts
+        for kind in 'alert', 'since', 'late', 'early', 'told':
+            del self.notes['%s.%s' % (kind, key)]
+        self.note('over', key, text, event)
+        if not early and self.is_ours(event, text):
+            self.tell(told, mailed)
+
+    def lasted(self, key):
+        now = self.site.dom0.wall()
+        return now - self.notes.number('since.' + key, now)
+
+    def tell_late_ends(self):
+        """An end that the screen held back: who was told of the trouble is told."""
+        for key, text in sorted(self.notes.about('late').items()):
+            if key.endswith('-over') and self.is_over(key):
+                event, subject = event_of(key[:-len('-over')])
+                self.mail(self.item(event, subject, text, 'over'))
+
+    def is_ours(self, event, text):
+        """Whether this host tells it, and not the master for all."""
+        if event.key == 'setting' and self.view.role == 'slave':
+            return 'on this host' in text or 'ha-lizard.conf' in text
+        return not event.wide or self.view.role == 'master'
+
+    # -- channels -------------------------------------------------------------
+
+    def item(self, event, subject, text, state='told'):
+        return Item(event=event, subject=subject, name=name_of(self.site, subject),
+                    text=masked(printable(text, 1000), self.site.settings), state=state)
+
+    def tell(self, item, mailed=True):
+        if mailed:
+            self.mail(item)
+        self.run(item)
+        self.show(item)
+
+    def mail(self, item, screen=None):
+        """Into the letter, unless the same was mailed a short time ago."""
+        ends = {'over': 'over'}.get(item.state, 'raised')
+        if item.event.mail not in ('both', ends) or not self.is_wanted(item):
+            return
+        if item.key() in self.covered:
+            self.notes['told.' + item.key()] = '1'
+            return
+        if self.passes(item.key(), screen):
+            self.items.append(item)
+            del self.notes['late.' + item.key()]
+            if item.state == 'raised':
+                self.notes['told.' + item.key()] = '1'
+        else:
+            self.notes['late.' + item.key()] = item.text
+
+    def is_wanted(self, item):
+        return self.site.settings.wants_mail(item.event.function)
+
+    def run(self, item):
+        if self.site.settings.alert_script:
+            self.runs.append((item.event.key, item.state, item.subject or '-', item.text,
+                              '%d' % item.event.rank(self.site.settings)))
+
+    def show(self, item):
+        """A message in XenCenter, on what it is about; none once it is over."""
+        rank = item.event.rank(self.site.settings)
+        if not self.site.settings.enable_alerts or not rank:
+            return
+        kind, uuid = self.place_of(item)
+        if item.state == 'over':
+            self.clears.append((item.event.message, uuid))
+        else:
+            self.shows.append((item.event.message, '%d' % rank, kind, uuid, item.text))
+
+    def place_of(self, item):
+        """(kind, uuid) of the object that the message hangs on."""
+        facts = self.site.facts
+        if item.event.about == 'vm' and item.subject in facts.vms:
+            return 'vm', item.subject
+        if item.event.about == 'host':
+            for uuid in (item.subject[:36], self.site.me):
+                if uuid in facts.hosts:
+                    return 'host', uuid
+        return 'pool', facts.pool
+
+    # -- once -----------------------------------------------------------------
+
+    def passes(self, key, screen=None):
+        """Whether the event may be mailed; one that may not is counted."""
+        moment, held = self.mailed(key)
+        if self.is_over(key, screen) and not self.is_flapping(key):
+            self.notes['mailed.' + key] = '%.1f %d' % (self.site.dom0.now(), held)
+            return True
+        if moment == NEVER:
+            moment = self.site.dom0.now()
+        self.notes['mailed.' + key] = '%.1f %d' % (moment, held + 1)
+        return False
+
+    def is_flapping(self, key):
+        """Whether it is about the life of a host that was told to be back a short
+        time ago: that it comes and goes is known by then."""
+        event, subject = event_of(re.sub('-over$', '', key))
+        return event.key in LIFE and bool([other for other in LIFE if not self.is_over(
+            '%s-%s-over' % (other, subject))])
+
+    def is_over(self, key, screen=None):
+        """Whether its last mail is longer ago than MAIL_SCREEN_TIME."""
+        if screen is None:
+            screen = self.site.settings.mail_screen_time * 60
+        return self.site.dom0.now() - self.mailed(key)[0] >= screen
+
+    def mailed(self, key):
+        """(when it was mailed last, how often it was held back since)"""
+        words = self.notes.get('mailed.' + key).split()
+        if len(words) != 2:
+            return NEVER, 0
+        return float(words[0]), int(words[1])
+
+    def held_back(self):
+        """[(how often, what)] was not mailed since the last mail."""
+        found = {}
+        for key in sorted(self.notes.about('mailed')):
+            moment, held = self.mailed(key)
+            if held:
+                event, subject = event_of(re.sub('-over$', '', key))
+                title = {True: event.end, False: event.title}[key.endswith('-over')]
+                times, names = found.get(title, (0, []))
+                found[title] = times + held, names + [name_of(self.site, subject)]
+                self.notes['mailed.' + key] = '%.1f 0' % moment
+        self.prune()
+        return [(times, title + because(printable(', '.join(
+            [name for name in names if name]), 200)))
+                for title, (times, names) in sorted(found.items())]
+
+    def prune(self):
+        """Forget what is older than the screen, and the oldest of too many."""
+        keys = sorted(self.notes.about('mailed'), key=lambda key: self.mailed(key)[0])
+        for number, key in enumerate(keys):
+            if self.is_over(key) or number < len(keys) - MOST_MAILED:
+                del self.notes['mailed.' + key]
+
+    # -- the letter -----------------------------------------------------------
+
+    def digest(self, conditions=()):
+        """The recovery that this round ends, or that takes long.  VMs that wait for
+        a place, by the conditions, are not waited for."""
+        episode = Episode(self.site)
+        pending = episode.is_pending(self.view, conditions)
+        if episode.is_empty() or (pending and (
+                episode.is_told() or episode.age() < INTERIM)):
+            return
+        items = episode.items(self.view)
+        fresh = [item for item in items if self.is_over(item.key())
+                 and not self.is_flapping(item.key())]
+        for item in items:
+            if not fresh or item in fresh:      # the rest is told beside what is fresh
+                self.passes(item.key())
+        for item in fresh:
+            self.run(item)
+        if [item for item in fresh if self.is_wanted(item)]:
+            self.report = episode.report(self.view, pending)
+            self.covered = [item.key() for item in items]
+        if fresh:
+            self.show(self.item(EVENT['digest'], '', episode.title(self.view)))
+        episode.close(pending)
+
+    def send(self):
+        """Hand over to the spool what there is to tell."""
+        letter = None
+        if self.items or self.report:
+            letter = compose(self)
+            self.site.journal.say('mail', letter.title, 'email')
+        if letter or self.shows or self.clears or self.runs:
+            enqueue(self.site, letter, self.shows[:MOST_AT_ONCE],
+                    self.clears[:MOST_AT_ONCE], self.runs[:MOST_AT_ONCE])
+
+
+def name_of(site, subject):
+    """The name of the host or VM that a subject begins with, or nothing."""
+    uuid = subject[:36]                     # device-UUID-METHOD
+    for table in site.facts.hosts, site.facts.vms:
+        if uuid in table:
+            return printable(table[uuid]['name-label'], 60)
+    return ''
+
+
+def without_numbers(text):
+    return re.sub('[0-9]+', '#', text)
+
+
+def duration(seconds):
+    seconds = max(0, int(seconds))
+    for limit, unit, name in ((120, 1, 's'), (2 * HOUR, 60, 'min'), (48 * HOUR, HOUR, 'h')):
+        if seconds < limit:
+            return '%d %s' % (seconds // unit, name)
+    return '%d days' % (seconds // (24 * HOUR))
+
+
+# -- an episode: from the first act to the last -------------------------------
+
+def record_act(site, action, stage, why=''):
+    """Note an act for the digest.  `stage`: begun, done, or failed for `why`."""
+    recorder = RECORDERS.get(action.__class__.__name__)
+    if recorder:
+        recorder(Episode(site), action, stage, why or '')
+
+
+class Episode(object):
+    """What was done about one trouble.  It is in the notes, so that a daemon
+    that was killed goes on with it; each host and VM is in it once.
+
+        episode.begin        wall clock, as all times in it
+        episode.host.UUID    name, what (begun, proved, ...), since, until, why
+        episode.vm.UUID      name, state (lost, starting, started, failed), from, to, why
+        episode.master       name, state (begun, done, refused), why
+    """
+    host_row, vm_row, master_row = 5, 5, 3      # so many values in a row
+
+    def __init__(self, site):
+        self.site, self.notes = site, site.notes
+
+    def is_empty(self):
+        return self.notes.number('episode.begin') is None
+
+    def is_told(self):
+        return 'episode.told' in self.notes.facts
+
+    def age(self):
+        return max(0, self.site.dom0.wall()
+                   - self.notes.number('episode.begin', self.site.dom0.wall()))
+
+    def wall(self):
+        return '%d' % self.site.dom0.wall()
+
+    def row(self, key, count):
+        try:
+            return unpack(self.notes.get('episode.' + key), count)
+        except ValueError:
+            return [''] * count
+
+    def rows(self, kind, count):
+        """[(uuid, row)]"""
+        return [(key[len(kind) + 1:], self.row(key, count)) for key
+                in sorted(self.notes.about('episode')) if key.startswith(kind + '.')]
+
+    def hosts(self):
+        return self.rows('host', self.host_row)
+
+    def vms(self, view=None):
+        """What a killed daemon left half done is as the View has it."""
+        found = self.rows('vm', self.vm_row)
+        running = dict([(vm.uuid, vm) for vm in (view or View()).vms
+                        if vm.power == 'running'])
+        for uuid, row in found:
+            if row[1] != 'started' and uuid in running:
+                row[1], row[3] = 'started', str(view.host(running[uuid].host) or '')
+        return found
+
+    def master(self):
+        return self.row('master', self.master_row)
+
+    def note(self, key, *values):
+        if self.is_empty():
+            self.notes['episode.begin'] = self.wall()
+        if (key.startswith('vm.') and 'episode.' + key not in self.notes.facts
+                and len(self.vms()) >= MOST_VMS):
+            self.notes['episode.more'] = '%d' % (self.notes.number('episode.more', 0) + 1)
+        else:
+            self.notes['episode.' + key] = pack(values)
+
+    # -- what is noted --------------------------------------------------------
+
+    def fence(self, action, stage, why):
+        key = 'host.' + action.host.uuid
+        began = self.row(key, self.host_row)[2] or self.wall()
+        what = 'begun'
+        if stage == 'done':
+            what = {True: 'presumed', False: 'proved'}[isinstance(action, TakeOver)]
+            why = self.notes.get('off.' + action.host.uuid).split(' ', 1)[-1]
+        elif stage == 'failed':
+            what = {True: 'unproved', False: 'failed'}[
+                'unproved.' + action.host.uuid in self.notes.facts]
+        else:
+            began = self.wall()
+        self.note(key, str(action.host), what, began, self.wall(), why)
+
+    def reset(self, action, stage, why):
+        if stage == 'done':
+            self.note('vm.' + action.vm.uuid, str(action.vm), 'lost', str(action.host),
+                      '', '')
+
+    def start(self, action, stage, why):
+        key = 'vm.' + action.vm.uuid
+        if getattr(action, 'needless', False):          # another host was quicker
+            del self.notes['episode.' + key]
+            return
+        state = {'begun': 'starting', 'done': 'started', 'failed': 'failed'}[stage]
+        self.note(key, str(action.vm), state, self.row(key, self.vm_row)[2],
+                  str(action.host), why)
+
+    def promote(self, action, stage, why):
+        state = {'begun': 'begun', 'failed': 'refused'}.get(stage)
+        if state:
+            self.note('master', name_of(self.site, self.site.me), state, why)
+
+    def take_charge(self, action, stage, why):
+        if stage == 'done':
+            self.note('master', name_of(self.site, self.site.me), 'done', '')
+
+    def forget(self, action, stage, why):
+        if stage == 'done':
+            self.note('forgotten', str(action.host))
+
+    def stop_twin(self, action, stage, why):
+        if stage == 'done':
+            self.note('twice.' + action.vm.uuid, str(action.vm))
+
+    def restart_xapi(self, action, stage, why):
+        if stage != 'begun':
+            self.note('toolstack', {True: 'did not work: ' + why, False: 'worked'}[bool(why)])
+
+    # -- what is told ---------------------------------------------------------
+
+    def is_pending(self, view, conditions=()):
+        """Whether something is still to come, for an hour at most."""
+        if self.age() > LONGEST_EPISODE:
+            return False
+        return bool(self.master()[1] == 'begun'
+                    or [row for _, row in self.hosts() if row[1] == 'begun']
+                    or [row for uuid, row in self.vms(view) if row[1] == 'starting' or (
+                        row[1] == 'lost' and 'vm-down-' + uuid not in conditions
+                        and not self.stays_down(view, uuid))])
+
+    def stays_down(self, view, uuid):
+        """Why HA has no more to do with a VM, or None."""
+        for vm in view.vms:
+            if vm.uuid == uuid:
+                return managed_objection(self.site.settings, view, vm)
+        return 'it is no longer in the pool'
+
+    def items(self, view):
+        """Every event of it, as an Item."""
+        found = []
+        for uuid, row in self.hosts():
+            found.append(self.item('fence-begun', uuid, row[0], 'fencing of %s began at '
+                                   '%s' % (row[0], time_of_day(row[2]))))
+            if row[1] != 'begun':
+                found.append(self.item('fence-' + row[1], uuid, row[0],
+                                       self.about_host(row)))
+        if self.master()[1]:
+            found.append(self.item('promotion-' + self.master()[1], '', '',
+                                   self.about_master()))
+        if self.row('forgotten', 1)[0]:
+            found.append(self.item('forgotten', '', '', '%s was removed from the pool'
+                                   % self.row('forgotten', 1)[0]))
+        if self.row('toolstack', 1)[0]:
+            found.append(self.item('dead-xapi', self.site.me, '', 'the restart of the '
+                                   'toolstack ' + self.row('toolstack', 1)[0]))
+        for uuid, row in self.rows('twice', 1):
+            found.append(self.item('vm-twice', uuid, row[0], 'VM %s ran here as well as '
+                                   'elsewhere; it was stopped here' % row[0]))
+        for uuid, row in self.vms(view):
+            found.append(self.item(self.event_of_vm(view, uuid, row), uuid, row[0],
+                                   self.about_vm(view, uuid, row)))
+        return found
+
+    def event_of_vm(self, view, uuid, row):
+        if row[1] == 'lost' and self.stays_down(view, uuid):
+            return 'vm-left'
+        return {'started': 'vm-started', 'failed': 'vm-failed'}.get(row[1], 'vm-down')
+
+    def item(self, event, uuid, name, text):
+        return Item(event=EVENT[event], subject=uuid, name=printable(name, 60),
+                    text=masked(printable(text, 500), self.site.settings))
+
+    def about_host(self, row):
+        name, what, began, ended, why = row
+        return '%s at %s: %s' % ({
+            'proved': '%s was fenced and is off', 'presumed': '%s was taken for dead',
+            'unproved': 'nothing proves that %s is off',
+            'failed': '%s could not be fenced'}[what] % name, time_of_day(ended), why)
+
+    def about_master(self):
+        name, state, why = self.master()
+        return {'begun': '%s is becoming the master', 'done': '%s is the new master',
+                'refused': '%s did not become the master'}[state] % name + because(why)
+
+    def about_vm(self, view, uuid, row):
+        name, state, source, place, why = row
+        came = source and ', it ran on ' + source
+        if state == 'started':
+            return 'started on %s%s' % (place, came)
+        if state == 'failed':
+            return 'did not start on %s%s: %s' % (place, came, why)
+        if state == 'starting':
+            return 'is being started on %s%s' % (place, came)
+        return 'is down%s: %s' % (came, self.stays_down(view, uuid)
+                                  or 'no host has taken it yet')
+
+    def title(self, view):
+        """The whole story in one line."""
+        told = ['%s %s' % (row[0], {
+            'begun': 'is being fenced', 'proved': 'was fenced',
+            'unproved': 'is not proved off', 'failed': 'could not be fenced',
+            'presumed': 'is taken for dead'}[row[1]]) for _, row in self.hosts()]
+        if self.master()[1]:
+            told.append(self.about_master().split(' (')[0])
+        vms = [(uuid, row) for uuid, row in self.vms(view)
+               if self.event_of_vm(view, uuid, row) != 'vm-left']
+        if len(vms) == 1:
+            about = self.about_vm(view, *vms[0]).split(':')[0].split(',')[0]
+            told.append('VM %s %s' % (printable(vms[0][1][0], 60), about))
+        elif vms:
+            told.append('%d of %d VMs started' % (
+                len([row for _, row in vms if row[1] == 'started']), len(vms)))
+        return masked(', '.join(told) or 'a recovery', self.site.settings)
+
+    def report(self, view, pending):
+        """What the letter needs."""
+        items = self.items(view)
+        return Digest(
+            title=self.title(view), began=self.notes.number('episode.begin'),
+            took=self.age(), pending=pending,
+            more=int(self.notes.number('episode.more', 0)),
+            acts=[item for item in items if not item.event.key.startswith('vm-')
+                  or item.event.key == 'vm-twice'],
+            back=[item for item in items if item.event.key == 'vm-started'],
+            down=[item for item in items if item.event.key in ('vm-failed', 'vm-down')],
+            left=[item for item in items if item.event.key == 'vm-left'])
+
+    def close(self, pending):
+        """It is told; what is pending goes on."""
+        if pending:
+            self.notes['episode.told'] = '1'
+            return
+        for key in self.notes.about('episode'):
+            del self.notes['episode.' + key]
+
+
+class Digest(Record):
+    """An episode that is told.  `acts`, `back`, `down`, `left`: Items; `down` is
+    what did not come back, `left` what HA leaves down, `more` the number of VMs
+    that are not named."""
+    fields = {'title': '', 'began': 0, 'took': 0, 'pending': False, 'more': 0,
+              'acts': (), 'back': (), 'down': (), 'left': ()}
+
+
+RECORDERS = {
+    'Fence': Episode.fence, 'TakeOver': Episode.fence, 'ResetPower': Episode.reset,
+    'StartVm': Episode.start, 'Promote': Episode.promote,
+    'EndPromotion': Episode.take_charge, 'Forget': Episode.forget,
+    'StopVm': Episode.stop_twin, 'RestartToolstack': Episode.restart_xapi,
+}
+
+
+def time_of_day(wall):
+    return time.strftime('%H:%M:%S', time.localtime(float(wall or 0)))
+
+
+# -- the log ------------------------------------------------------------------
+
+def masked(text, settings):
+    """The text without our passwords."""
+    if settings is None:
+        return text
+    for row in SETTINGS:
+        secret = row.secret and getattr(settings, row.attribute)
+        if secret and len(secret) > 3:
+            text = text.replace(secret, '***')
+        elif secret:                        # a password like 1 is in every sentence
+            text = re.sub(r'(?<![\w.])%s(?![\w.])' % re.escape(secret), '***', text)
+    return text
+
+
+class Repeats(object):
+    """Lines that come again and again: the first few of an hour are logged, the
+    others counted; the count comes with the next one, or after the hour."""
+    most = 50
+
+    def __init__(self, dom0, notes):
+        self.dom0, self.notes = dom0, notes
+
+    def shown(self, line):
+        """The line as it is to be logged now, or None."""
+        key, now = 'said.%08x' % checksum(line), self.dom0.now()
+        since, times, _ = self.entry(key)
+        if now - since >= HOUR:
+            self.put(key, now, 1, '')
+            return line + self.more(times)
+        self.put(key, since, times + 1, line)
+        if times < FREE_REPEATS:
+            return line
+
+    def entry(self, key):
+        words = self.notes.get(key).split(' ', 2)
+        if len(words) != 3:
+            return NEVER, 0, ''
+        return float(words[0]), int(words[1]), words[2]
+
+    def put(self, key, since, times, line):
+        if times <= FREE_REPEATS:
+            line = ''
+        self.notes[key] = '%.1f %d %s' % (since, times, printable(line, 300))
+        said = self.notes.about('said')
+        if len(said) > self.most:
+            oldest = sorted([(self.entry('said.' + name)[0], name) for name in said])
+            del self.notes['said.' + oldest[0][1]]
+
+    def more(self, times):
+        if times > FREE_REPEATS:
+            return ' (and %d times more, not logged)' % (times - FREE_REPEATS)
+        return ''
+
+    def flush(self):
+        """[line with its count] of what is not said any more."""
+        lines = []
+        for name in sorted(self.notes.about('said')):
+            since, times, line = self.entry('said.' + name)
+            if self.dom0.now() - since >= HOUR and times > FREE_REPEATS:
+                lines.append(line + self.more(times))
+                del self.notes['said.' + name]
+        return lines
+
+
+# -- monitoring ---------------------------------------------------------------
+
+METRICS = 'ha_lizard.prom'
+
+
+def write_metrics(site, view, conditions):
+    """A file for the textfile collector of Prometheus: {}, or a condition.
+
+    Its heartbeat is ha_lizard_last_round_timestamp_seconds: let Prometheus
+    alert when that is old, for a host that has stopped says nothing itself.
+    """
+    if not site.settings.metrics_dir:
+        return {}
+    why = site.dom0.write(os.path.join(site.settings.metrics_dir, METRICS),
+                          metrics(site, view, conditions), PUBLIC)
+    if why:
+        return {'metrics': 'METRICS_DIR: ' + why}
+    return {}
+
+
+def metrics(site, view, conditions):
+    lines = []
+    for name, meaning, values in measured(site, view, conditions):
+        lines.append('# HELP ha_lizard_%s %s' % (name, meaning))
+        lines.append('# TYPE ha_lizard_%s gauge' % name)
+        for labels, value in values:
+            inner = ','.join(['%s="%s"' % (label, in_label(text)) for label, text in labels])
+            lines.append('ha_lizard_%s%s %.15g' % (name, inner and '{%s}' % inner, value))
+    return '\n'.join(lines) + '\n'
+
+
+def measured(site, view, conditions):
+    """[(name, meaning, [(labels, value)])]"""
+    managed = [vm for vm in view.vms if not managed_objection(site.settings, view, vm)]
+    events = [event_of(key)[0].key for key in conditions]
+    quorum = view.hosts and not quorum_objection(site.settings, view)
+    info = (('version', VERSION), ('host', name_of(site, site.me)), ('role', site.role))
+    return [
+        ('info', 'What runs here.', [(info, 1)]),
+        ('last_round_timestamp_seconds', 'When the last round ended.',
+         [((), site.dom0.wall())]),
+        ('facts_age_seconds', 'Age of what is known of the pool.',
+         [((), min(max(view.age, 0), 1e9))]),
+        ('enabled', '1 if HA is on.', [((), view.enabled == 'true')]),
+        ('ready', '1 if HA has taken up work.', [((), view.ready)]),
+        ('suspended', '1 if HA is suspended on this host.', [((), bool(view.suspended))]),
+        ('quorum', '1 if this host is on the side that may act.', [((), bool(quorum))]),
+        ('host_up', '1 if that member answers.',
+         [((('host', host.name),), host.answers) for host in view.hosts]),
+        ('vms', 'Managed VMs.', [((('state', state),), count) for state, count
+                                 in sorted(count_vms(managed).items())]),
+        ('alerts', 'Conditions that last, by event.',
+         [((('event', key),), events.count(key)) for key in sorted(set(events))]),
+        ('letters_waiting', 'Letters that could not be delivered yet.',
+         [((), len(site.notes.about('spool')))]),
+    ]
+
+
+def count_vms(vms):
+    counts = {'running': 0, 'down': 0, 'back_off': 0, 'other': 0}
+    for vm in vms:
+        state = {'running': 'running', 'halted': 'down'}.get(vm.power, 'other')
+        if state == 'down' and vm.wait > 0:
+            state = 'back_off'
+        counts[state] += 1
+    return counts
+
+
+def in_label(text):
+    return text.replace('\\', '\\\\').replace('"', '\\"').replace('\n', '\\n')
+
+
+# -- messages in XenCenter, for the operator's command ------------------------
+
+MESSAGE_FIELDS = ('uuid', 'name', 'priority', 'class', 'obj-uuid', 'timestamp', 'body')
+
+
+def list_messages(site):
+    """([{field: text}] of our messages, None), or (None, why)."""
+    result = site.dom0.run(xe_argv('message-list', 'params=' + ','.join(MESSAGE_FIELDS)),
+                           site.settings.xe_timeout)
     if not result:
-        site.journal.say('failed', why_failed(result), 'email', 'warning')
+        return None, why_failed(result)
+    if not result.output.strip():
+        return [], None
+    # Others' bodies have many lines and make their records doubtful: ours have one.
+    records, _, why = parse_records(result.output, MESSAGE_FIELDS)
+    return [record for record in records if record['name'].startswith('HA_LIZARD_')], why
+
+
+def clear_messages(site):
+    """(how many were removed, None or why not all)"""
+    records, why = list_messages(site)
+    count = 0
+    for record in records or []:
+        why = destroy_message(site, record['uuid'], site.settings.xe_timeout)
+        if why:
+            break
+        count += 1
+    return count, why
+
+
+def raise_message(site, text, priority=3):
+    """A message of the operator's own, on the pool: None, or why not."""
+    return why_failed(site.dom0.run(message_argv(
+        EVENT['raised'].message, '%d' % priority, 'pool', site.facts.pool,
+        masked(printable(text, 1000), site.settings)), site.settings.xe_timeout))
+
+
+def destroy_message(site, uuid, seconds):
+    result = site.dom0.run(xe_argv('message-destroy', 'uuid=' + uuid), seconds)
+    if kind_of(result) != 'unknown-object':         # somebody else was quicker
+        return why_failed(result)
+
+
+def message_argv(name, priority, kind, uuid, body):
+    return xe_argv('message-create', 'name=' + name, 'priority=' + priority,
+                   '%s-uuid=%s' % (kind, uuid), 'body=' + body)
+
+
+# -- T20: the host's own field in XenCenter -----------------------------------
+
+class ShowHealth(XeAction):
+    """healthy, failed or master, in the custom field of a host."""
+    fields = {'host': None, 'health': ''}
+    function = 'write_pool_state'
+    refreshes = False
+
+    def __str__(self):
+        return 'show that %s is %s' % (self.host, self.health)
+
+    def key(self):
+        return 'show health'                # R-10: one a round
+
+    def xe(self, site):
+        return ('host-param-set', 'uuid=' + self.host.uuid,
+                'other-config:%s=%s' % (field_key(site.settings), self.health))
+
+    def done(self, site, result):
+        # Noted after a failure as well: not worth a call in every round.
+        site.notes['health.' + self.host.uuid] = self.health
+        return why_failed(result)
+
+
+###############################################################################
+# Mail: how alerts leave this host ############################################
+###############################################################################
+# A round puts a letter into the spool, a file of its own, and begins
+#
+#     ha_lizard.py act mail SLOT...
+#
+# which it does not wait for.  That child talks to xapi, runs ALERT_SCRIPT and
+# has the letter sent by a child of its own, `act smtp`, which it kills when the
+# time is up: a timeout bounds one read, not a talk with a slow server, and no
+# resolver at all.  What could not be delivered stays in the spool.
+
+MAIL_LIMIT = 28         # seconds for one child, whatever the servers do
+SMTP_LIMIT = 20         # seconds for the talk with the mail server
+SMTP_PATIENCE = 10      # seconds for one answer in it
+SLOTS = 20              # letters in the spool
+MOST_TRIES = 30         # of one letter: a bit more than a day
+MANY_TRIES = 4          # failed ones after which XenCenter shows it
+MOST_LINES = 300        # in one section of a letter
+SPOOL = STATE + 'mail.'
+
+
+# -- the letter ---------------------------------------------------------------
+
+class Letter(Record):
+    """`sections`: [(heading, [row])], a row is one to three texts.
+    `mood`: bad, warn or good."""
+    fields = {'title': '', 'mood': 'warn', 'sections': ()}
+
+
+def compose(bulletin):
+    """One letter of all that a Bulletin has."""
+    report, items = bulletin.report, bulletin.items
+    told = []
+    if report:
+        # The digest says it already, and says more.
+        told = [item.subject for item in report.acts + report.down]
+    raised = [item for item in items if item.state != 'over'
+              and not (item.subject and item.subject in told)]
+    over = [item for item in items if item.state == 'over']
+    sections = report_sections(report)[:2]
+    sections.append(('What is wrong', [(heading_of(item), item.text) for item in raised]))
+    sections.append(('What is over', [(heading_of(item), item.text) for item in over]))
+    sections.append(('What to do next', advice(report, items)))
+    sections.extend(report_sections(report)[2:])
+    sections.extend(pool_sections(bulletin))
+    sections.append(('Not mailed again', [
+        (number_of(times, 'time'), what) for times, what in bulletin.held_back()]))
+    return Letter(title=title_of(report, raised, over), mood=mood_of(report, raised),
+                  sections=closed(sections + [about_this_host(bulletin.site)]))
+
+
+def closed(sections):
+    """Those that are not empty, none too long."""
+    found = []
+    for heading, rows in sections:
+        if len(rows) > MOST_LINES:
+            rows = rows[:MOST_LINES] + [('and %d more' % (len(rows) - MOST_LINES),)]
+        if rows:
+            found.append((heading, rows))
+    return found
+
+
+def heading_of(item):
+    title = item.event.title
+    if item.state == 'over':
+        title = item.event.end
+    return ': '.join([text for text in (item.name, title) if text])
+
+
+def title_of(report, raised, over):
+    """One line for the subject: the first thing, and how many more."""
+    titles = [heading_of(item) for item in raised + over]
+    if report:
+        titles[:0] = [report.title]
+    rest = ''
+    if len(titles) > 1:
+        rest = ' (and %d more)' % (len(titles) - 1)
+    return printable((titles + ['alert'])[0], 150) + rest
+
+
+def mood_of(report, raised):
+    doubtful = ('vm-twice', 'fence-failed', 'fence-unproved', 'fence-presumed', 'promotion-refused')
+    if report and (report.down or [item for item in report.acts
+                                   if item.event.key in doubtful]):
+        return 'bad'
+    if [item for item in raised if item.event.priority in (1, 2)]:
+        return 'bad'
+    if raised or (report and report.acts):
+        return 'warn'
+    return 'good'
+
+
+def report_sections(report):
+    if not report:
+        return []
+    end = 'and it took %s' % duration(report.took)
+    if report.pending:
+        end = 'and it goes on, %s so far' % duration(report.took)
+    acts = [(item.text,) for item in report.acts]
+    acts.append(('It began at %s %s.' % (time_of_day(report.began), end),))
+    more = []
+    if report.more:
+        more = [('and %d more VMs' % report.more,)]
+    return [('What HA did', acts),
+            ('VMs that did not come back', [vm_row(item) for item in report.down]),
+            ('VMs that run again', [vm_row(item) for item in report.back] + more),
+            ('VMs that HA leaves alone', [vm_row(item) for item in report.left])]
+
+
+def vm_row(item):
+    return item.name, item.text, item.subject
+
+
+def advice(report, items):
+    """What to do next, each sentence once."""
+    events = [item.event for item in items if item.state != 'over']
+    if report:
+        events[:0] = [item.event for item in report.acts + report.down]
+    found = []
+    for event in events:
+        if event.advice and (event.advice,) not in found:
+            found.append((event.advice,))
+    if not found:
+        found.append(('Nothing: this is for your information.',))
+    return found
+
+
+def pool_sections(bulletin):
+    """The pool as this host sees it."""
+    site, view = bulletin.site, bulletin.view
+    if not view.hosts:
+        return []
+    rows = [(host.name, condition_of(view, host), number_of(
+        len([vm for vm in view.vms if vm.host == host.uuid and vm.power == 'running']), 'VM'))
+            for host in view.hosts]
+    counts = count_vms([vm for vm in view.vms
+                        if not managed_objection(site.settings, view, vm)])
+    rows.append(('managed VMs', ', '.join([
+        '%d %s' % (counts[state], state.replace('_', '-')) for state in
+        ('running', 'down', 'back_off', 'other') if counts[state]]) or 'none'))
+    rows.append(('HA says', masked(printable(site.notes.get('decided'), 300),
+                                   site.settings)))
+    return [('The pool now', rows)]
+
+
+def number_of(count, noun):
+    return '%d %s%s' % (count, noun, 's' * (count != 1))
+
+
+def condition_of(view, host):
+    """In a few words."""
+    words = []
+    if host is view.master:
+        words.append('master')
+    if host.off:
+        words.append('off')
+    elif not host.answers:
+        words.append('does not answer')
+    elif not host.enabled:
+        words.append('in maintenance')
+    else:
+        words.append('healthy')
+    if host is view.me and view.suspended:
+        words.append('HA suspended')
+    return ', '.join(words)
+
+
+def about_this_host(site):
+    return ('About this mail', [
+        ('Process', 'ha-lizard'), ('Version', VERSION), ('Host', host_name(site)),
+        ('Time', time.strftime('%Y-%m-%d %H:%M:%S %Z', time.localtime(site.dom0.wall())))])
+
+
+def host_name(site):
+    """The name of this host, as xapi has it or as the kernel has it."""
+    return name_of(site, site.me) or printable(socket.gethostname(), 60)
+
+
+# -- the letter as text and as HTML -------------------------------------------
+
+def as_text(letter):
+    lines = ['HA-Lizard Alert Notification', '', letter.title, '']
+    for heading, rows in letter.sections:
+        lines.append(heading.upper())
+        for row in rows:
+            lines.append('  ' + ':  '.join([cell for cell in row[:2] if cell]))
+            if row[2:] and row[2]:
+                lines[-1] += '  (%s)' % row[2]
+        lines.append('')
+    return '\n'.join(lines)
+
+
+COLOURS = {'bad': '#b3261e', 'warn': '#8a5a00', 'good': '#1b6e3c'}
+PAGE = '''<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%(title)s</title></head>
+<body style="margin:0;padding:0;background:#eceff1">
+<div style="max-width:640px;margin:0 auto;background:#ffffff;color:#202124;\
+font:15px/1.45 Helvetica,Arial,sans-serif;padding-bottom:16px">
+<div style="background:%(colour)s;color:#ffffff;padding:14px 16px">
+<div style="font-size:13px">HA-Lizard Alert Notification</div>
+<div style="font-size:19px;font-weight:bold;overflow-wrap:anywhere">%(title)s</div></div>
+%(sections)s</div></body></html>
+'''
+SECTION = '''<div style="padding:12px 16px 4px">
+<div style="font-size:13px;font-weight:bold;color:%s;text-transform:uppercase;\
+letter-spacing:.5px">%s</div>
+%s</div>
+'''
+ROW = '''<div style="padding:6px 0;border-bottom:1px solid #eceff1;\
+overflow-wrap:anywhere">%s</div>
+'''
+SMALL = '<div style="color:#5f6368;font-size:12px">%s</div>'
+
+
+def as_html(letter):
+    colour = COLOURS[letter.mood]
+    return PAGE % {'title': in_html(letter.title), 'colour': colour, 'sections': ''.join([
+        SECTION % (colour, in_html(heading), ''.join([html_row(row) for row in rows]))
+        for heading, rows in letter.sections])}
+
+
+def html_row(row):
+    """One cell is a sentence; of more the first is a name, the third a uuid."""
+    cells = [in_html(cell) for cell in row]
+    if cells[1:]:
+        cells[0] = '<b>%s</b>&ensp;' % cells[0]
+    if cells[2:] and UUID.match(cells[2]):
+        cells[2] = SMALL % cells[2]
+    elif cells[2:]:
+        cells[2] = ' &middot; ' + cells[2]
+    return ROW % ''.join(cells)
+
+
+def in_html(text):
+    for character, name in (('&', 'amp'), ('<', 'lt'), ('>', 'gt'), ('"', 'quot')):
+        text = text.replace(character, '&%s;' % name)
+    return text
+
+
+# -- MIME ---------------------------------------------------------------------
+# By hand: the email package changed its names and its mind from 2.4 to 3.13.
+
+def mime(headers, parts):
+    """The whole message, with CRLF, in ASCII.  `parts`: [(type, text)], the
+    plainest first."""
+    boundary = '=_' + random_name()
+    lines = ['%s: %s' % (name, in_header(value)) for name, value in headers]
+    lines += ['MIME-Version: 1.0',
+              'Content-Type: multipart/alternative; boundary="%s"' % boundary, '']
+    for kind, text in parts:
+        lines += ['--' + boundary, 'Content-Type: text/%s; charset="utf-8"' % kind,
+                  'Content-Transfer-Encoding: quoted-printable', '', quoted_printable(text)]
+    lines += ['--%s--' % boundary, '']
+    return '\n'.join(lines).replace('\n', '\r\n')
+
+
+def quoted_printable(text):
+    import quopri
+    # Any line may follow a break here: one of a single dot would end the mail
+    # for a server that is told less than smtplib tells it.
+    return to_text(quopri.encodestring(to_bytes(text))).rstrip('\n')
+
+
+def in_header(text):
+    """One line, and encoded words where it is not ASCII: RFC 2047."""
+    text = printable(text, 900)
+    if not re.search('[^ -~]', text):
+        return text
+    letters = to_bytes(text).decode('utf-8', 'replace')
+    # 14 characters of up to 4 bytes each are 76 in base64: the limit of a word is 75
+    # with its frame, so 10.  A character is never cut in two.
+    words = [to_text(binascii.b2a_base64(letters[start:start + 10].encode('utf-8'))).strip()
+             for start in range(0, len(letters), 10)]
+    return '\n '.join(['=?utf-8?B?%s?=' % word for word in words])
+
+
+def headers_of(site, title, number, moment, mood='warn'):
+    settings = site.settings
+    subject = expand_hostname(settings.mail_subject, host_name(site))
+    headers = [
+        ('From', settings.mail_from), ('To', ', '.join(settings.mail_to)),
+        ('Subject', (subject + ' ' + title).strip()),
+        # Not strftime's %a and %b of some locale: none is ever set here.
+        ('Date', time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime(moment))),
+        ('Message-ID', '<%s@%s>' % (number, ascii_name(host_name(site)))),
+        ('Auto-Submitted', 'auto-generated'), ('X-Mailer', 'ha-lizard ' + VERSION)]
+    if mood == 'bad':
+        headers.append(('X-Priority', '1'))
+    return headers
+
+
+def ascii_name(name):
+    """A host name for the protocol: letters, digits, dots, dashes."""
+    return re.sub('[^A-Za-z0-9.-]', '-', name).strip('.-') or 'localhost'
+
+
+# -- the spool ----------------------------------------------------------------
+# The files are mail.0 to mail.19.  Which of them are in use, and when each is
+# tried next, is in the notes, which only rounds write: `spool.SLOT`.  The child
+# removes a file when all of it is done, and so the next round knows.
+
+def enqueue(site, letter, shows, clears, runs):
+    """Put a letter into the spool and begin to deliver it."""
+    slot = free_slot(site)
+    if slot is None:
+        site.journal.say('failed', 'the spool is full: a mail is lost', 'email', 'warning')
+        return
+    pairs = [('number', random_name()), ('at', '%d' % site.dom0.wall())]
+    if letter:
+        pairs += [('title', letter.title), ('mood', letter.mood),
+                  ('text', as_text(letter)), ('html', as_html(letter))]
+    for kind, rows in (('show', shows), ('clear', clears), ('run', runs)):
+        pairs += [(kind, pack(row)) for row in rows]
+    if save_entry(site.dom0, slot, pairs) or site.notes.save():
+        site.dom0.remove('%s%d' % (SPOOL, slot))
+        shout(site, letter, shows)
+        return
+    site.notes['spool.%d' % slot] = '%.1f 0' % site.dom0.now()
+    deliver(site, [slot])
+
+
+def shout(site, letter, shows):
+    """Without a disk, for one: at most one mail and some messages an hour, not
+    waited for and not tried again.  Nothing can be noted, so the clock decides."""
+    if site.dom0.now() % HOUR >= site.settings.monitor_delay:
+        return
+    if letter and site.settings.mail_on:
+        headers = headers_of(site, letter.title, random_name(), site.dom0.wall(),
+                             letter.mood)
+        # Less than a pipe holds: nobody stays to push the rest.
+        message = mime(headers, [('plain', as_text(letter)[:20000])])
+        site.dom0.begin(own_argv('smtp'), MAIL_LIMIT, feed=smtp_request(
+            site, site.settings.mail_to, message))
+    if not site.xapi:
+        for row in shows[:5]:
+            site.dom0.begin(message_argv(*row), site.settings.xe_timeout)
+
+
+def save_entry(dom0, slot, pairs):
+    return dom0.write('%s%d' % (SPOOL, slot), to_state(
+        [(key, escape(value)) for key, value in pairs]), PRIVATE)
+
+
+def load_entry(dom0, slot):
+    """[(key, text)] of a file in the spool, or None."""
+    pairs = from_state(dom0.read('%s%d' % (SPOOL, slot)))
+    if pairs is not None:
+        return [(key, unescape(value)) for key, value in pairs]
+
+
+def tries(site, slot):
+    """(when it is tried next, how often it was tried)"""
+    words = site.notes.get('spool.%d' % slot).split()
+    if len(words) != 2:
+        return 0, 0
+    return float(words[0]), int(words[1])
+
+
+def used_slots(site):
+    return [int(name) for name in sorted(site.notes.about('spool')) if name.isdigit()]
+
+
+def free_slot(site):
+    """A slot for a new letter; the oldest gives way.  One that a child may have
+    in its hands right now does not."""
+    used = used_slots(site)
+    for slot in range(SLOTS):
+        if slot not in used:
+            return slot
+    idle = [(-tries(site, slot)[1], slot) for slot in used
+            if tries(site, slot)[0] - site.dom0.now() < pause_after(tries(site, slot)[1]) - 60]
+    if idle:
+        return sorted(idle)[0][1]
+
+
+def pause_after(count):
+    """Seconds from a try to the next: 1, 2, 4 ... minutes, an hour at most."""
+    return min(60 * 2 ** min(max(count - 1, 0), 10), HOUR)
+
+
+def tend_spool(site):
+    """Forget what is delivered; try again what is due."""
+    due, now = [], site.dom0.now()
+    for slot in used_slots(site):
+        moment, count = tries(site, slot)
+        path = '%s%d' % (SPOOL, slot)
+        if site.dom0.read(path) is None:
+            del site.notes['spool.%d' % slot]
+        elif count >= MOST_TRIES:
+            site.journal.say('failed', 'a mail is given up after %d tries' % count, 'email',
+                             'warning')
+            site.dom0.remove(path)
+            del site.notes['spool.%d' % slot]
+        elif now >= moment or moment - now > HOUR:      # since a reboot, the clock is anew
+            due.append(slot)
+    if due:
+        deliver(site, due)
+
+
+def deliver(site, slots):
+    """Begin the child; the round does not wait for it."""
+    for slot in slots:
+        count = tries(site, slot)[1] + 1
+        site.notes['spool.%d' % slot] = '%.1f %d' % (
+            site.dom0.now() + pause_after(count), count)
+    why = site.notes.save()
+    if why:
+        # Without a note of the try it would be made in every round.
+        return
+    site.dom0.begin(own_argv('mail', *['%d' % slot for slot in slots]), MAIL_LIMIT + 2)
+
+
+def spool_conditions(site):
+    waiting = [slot for slot in used_slots(site) if tries(site, slot)[1] >= MANY_TRIES]
+    if waiting:
+        return {'mail': '%s could not be delivered yet' % number_of(len(waiting), 'alert')}
+    return {}
+
+
+# -- the child that delivers --------------------------------------------------
+
+def act_mail(dom0, words):
+    """`act mail SLOT...`: (exit status, sentence)."""
+    site = Site(dom0)
+    end, failed = dom0.now() + MAIL_LIMIT, []
+    for word in words:
+        entry = word.isdigit() and load_entry(dom0, int(word))
+        if not entry or dom0.now() > end - 1:
+            continue
+        problems = Delivery(site, int(word), entry, end).run()
+        for problem in problems:
+            site.journal.say('failed', problem, 'email', 'warning')
+        failed.extend(problems)
+    return int(bool(failed)), '; '.join(failed) or 'delivered'
+
+
+class Delivery(object):
+    """One file of the spool, to all whom it is for."""
+
+    def __init__(self, site, slot, entry, end):
+        self.site, self.dom0, self.slot, self.end = site, site.dom0, slot, end
+        self.entry, self.values, self.problems = entry, dict(entry), []
+
+    def run(self):
+        """The reasons why not all of it is done."""
+        letter, scripts = self.begin_letter(), self.begin_scripts()
+        rest = self.show_all()
+        if letter:
+            rest += self.end_letter(letter)
+        self.end_scripts(scripts)
+        if rest:
+            self.keep(rest)
+        else:
+            self.dom0.remove('%s%d' % (SPOOL, self.slot))
+        return self.problems
+
+    def rows(self, kind, count):
+        return [unpack(value, count) for key, value in self.entry if key == kind]
+
+    def keep(self, rest):
+        """Save what is left to do.  Scripts are run once, done or not."""
+        head = [pair for pair in self.entry if pair[0] in ('number', 'at')]
+        save_entry(self.dom0, self.slot, head + rest)
+
+    def seconds(self):
+        return max(1, self.end - self.dom0.now())
+
+    # -- mail -----------------------------------------------------------------
+
+    def begin_letter(self):
+        if 'text' not in self.values or not self.site.settings.mail_on:
+            return None
+        parts = [('plain', self.values['text']), ('html', self.values['html'])]
+        headers = headers_of(self.site, self.values['title'], self.values['number'],
+                             float(self.values['at']), self.values['mood'])
+        to = self.values.get('to', '').split() or self.site.settings.mail_to
+        return self.dom0.begin(own_argv('smtp'), min(SMTP_LIMIT, self.seconds()),
+                               feed=smtp_request(self.site, to, mime(headers, parts)))
+
+    def end_letter(self, job):
+        """What is left to do for the letter."""
+        wait_for_all(self.dom0, [job])
+        sentence, again = read_answer(job.result)
+        if sentence:
+            self.problems.append('mail: ' + masked(sentence, self.site.settings))
+        if not again and job.result:
+            return []
+        letter = [pair for pair in self.entry
+                  if pair[0] in ('title', 'mood', 'text', 'html', 'to')]
+        if again:
+            letter = [pair for pair in letter if pair[0] != 'to'] + [('to', again)]
+        return letter
+
+    # -- XenCenter ------------------------------------------------------------
+
+    def show_all(self):
+        """Change the messages; what is left to do."""
+        calls = ([('clear', row, row[0], row[1]) for row in self.rows('clear', 2)]
+                 + [('show', row, row[0], row[3]) for row in self.rows('show', 5)])
+        rest, why, silent = [], None, self.objection()
+        for kind, row, name, uuid in calls:
+            # After one failure the others would only take as long.
+            if not (why or silent) and self.dom0.now() < self.end - 2:
+                why = self.clear(name, uuid)
+                if not why and kind == 'show':
+                    why = self.show(row)
+                if not why:
+                    continue
+            rest.append((kind, pack(row)))
+        if why and rest:
+            self.problems.append('messages in XenCenter: ' + why)
+        return rest
+
+    def objection(self):
+        """Where xe would only hang: xe.md 8 g."""
+        watch = self.site.watch = read_watch(self.dom0, self.site.boot)
+        return watch and self.site.master_objection()
+
+    def call(self):
+        return min(self.site.settings.xe_timeout, self.seconds())
+
+    def clear(self, name, uuid):
+        """Remove what is there of it: never two messages on the same thing."""
+        result = self.dom0.run(xe_argv('message-list', 'name=' + name, 'obj-uuid=' + uuid,
+                                       'params=uuid', '--minimal'), self.call())
+        if not result:
+            return why_failed(result)
+        for each in [word for word in result.output.strip().split(',') if word]:
+            why = destroy_message(self.site, each, self.call())
+            if why:
+                return why
+
+    def show(self, row):
+        result = self.dom0.run(message_argv(*row), self.call())
+        if kind_of(result) != 'unknown-object':         # a VM that is gone meanwhile
+            return why_failed(result)
+
+    # -- ALERT_SCRIPT ---------------------------------------------------------
+
+    def begin_scripts(self):
+        script = self.site.settings.alert_script
+        if not script:
+            return []
+        return [self.dom0.begin([script, event, state, subject, text],
+                                min(SMTP_LIMIT, self.seconds()), env={
+                                    'HA_LIZARD_EVENT': event, 'HA_LIZARD_STATE': state,
+                                    'HA_LIZARD_SUBJECT': subject, 'HA_LIZARD_TEXT': text,
+                                    'HA_LIZARD_PRIORITY': priority,
+                                    'HA_LIZARD_HOST': host_name(self.site),
+                                    'HA_LIZARD_POOL': self.site.facts.pool})
+                for event, state, subject, text, priority in self.rows('run', 5)]
+
+    def end_scripts(self, jobs):
+        wait_for_all(self.dom0, jobs)
+        failed = [job for job in jobs if not job.result]
+        if failed:
+            self.problems.append('ALERT_SCRIPT: %s, %d of %d runs' % (
+                failed[0].result, len(failed), len(jobs)))
+
+
+# -- SMTP ---------------------------------------------------------------------
+
+def smtp_request(site, to, message, debug=False):
+    """What `act smtp` reads.  Through a pipe: it holds the password."""
+    settings = site.settings
+    return to_state([(key, escape(value)) for key, value in (
+        ('server', settings.smtp_server), ('port', '%d' % settings.smtp_port),
+        ('tls', settings.smtp_tls), ('user', settings.smtp_user),
+        ('password', settings.smtp_pass), ('from', settings.mail_from),
+        ('to', ' '.join(to)), ('name', ascii_name(host_name(site))),
+        ('debug', '1' * debug), ('message', message))])
+
+
+def read_answer(result):
+    """(what went wrong or '', addresses to try again) from `act smtp`."""
+    if result.status == TIMED_OUT:
+        return 'no end of the talk with the mail server in %d s' % SMTP_LIMIT, ''
+    lines = result.output.split('\n')
+    again = [line[len('again:'):].strip() for line in lines if line.startswith('again:')]
+    if not again:
+        return printable(result.errors.strip() or 'the mail child said nothing', 300), ''
+    return lines[0], again[0]
+
+
+def act_smtp(dom0, words):
+    """`act smtp`: send what stdin holds.  The sentence is empty if all went
+    well; its second line names the addresses that are worth another try."""
+    pairs = from_state(to_text(read_all(0)))
+    if pairs is None:
+        return 2, 'act smtp: its input is no request\nagain:'
+    request = dict([(key, unescape(value)) for key, value in pairs])
+    # Whoever waits for us kills us in time; this is for the case that he died.
+    signal.alarm(SMTP_LIMIT + 10)
+    socket.setdefaulttimeout(SMTP_PATIENCE)
+    why, again = send_mail(request)
+    return int(bool(why) and not again), '%s\nagain: %s' % (
+        printable(why, 500), ' '.join(again))
+
+
+class Refused(Exception):
+    """We do not send it that way, or the server does not want it."""
+
+
+def send_mail(request):
+    """(why not, or '', the addresses to try again if others got it)"""
+    try:
+        refused = converse(request, request['tls'])
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except Exception:
+        return why_not_sent(caught()), []
+    later = [address for address in sorted(refused) if str(refused[address][0])[:1] == '4']
+    return '; '.join(['%s refused: %s' % (address, server_said(*refused[address]))
+                      for address in sorted(refused)]), later
+
+
+def converse(request, tls):
+    """Send it; the recipients that were refused while others were not."""
+    link = smtp_connect(request, tls)
+    try:
+        secure = tls == 'off' or encrypt(link, request, tls)
+        if request['user']:
+            log_in(link, request, secure)
+        refused = link.sendmail(request['from'], request['to'].split(),
+                                to_bytes(request['message']))
+    except OldTls:
+        link.close()
+        return converse(request, 'off')
+    except:
+        link.close()
+        raise
+    hang_up(link)
+    return refused
+
+
+class OldTls(Exception):
+    """Encryption did not work, and nothing secret is to be sent."""
+
+
+def encrypt(link, request, tls):
+    """Whether nobody can listen."""
+    if is_smtps(request, tls):
+        return True
+    try:
+        return start_tls(link, tls)
+    except (EnvironmentError, socket.error, AttributeError, RuntimeError):
+        # An old dom0 has no TLS that a new server likes; alerts matter more.
+        if tls == 'auto' and not request['user']:
+            raise OldTls()
+        raise
+
+
+def smtp_connect(request, tls):
+    import smtplib
+    make, host, port = smtplib.SMTP, request['server'].strip('[]'), int(request['port'])
+    if is_smtps(request, tls):
+        make = getattr(smtplib, 'SMTP_SSL', None)
+    if make is None:
+        raise Refused('this Python cannot do SMTP_TLS=ssl')
+    link = make(local_hostname=request['name'])     # not connected: no DNS for our name
+    link.set_debuglevel(int(request['debug'] or 0))
+    link._host = host                               # check24: ok
+    code, said = link.connect(host, port)
+    if code != 220:
+        raise Refused('the mail server does not want to talk: ' + server_said(code, said))
+    greet(link)
+    return link
+
+
+def is_smtps(request, tls):
+    """Whether TLS begins with the first byte, as it does on port 465."""
+    return tls == 'ssl' or (tls == 'auto' and request['port'] == '465')
+
+
+def greet(link):
+    code, said = link.ehlo()
+    if not 200 <= code <= 299:
+        code, said = link.helo()
+    if not 200 <= code <= 299:
+        raise Refused('the mail server refuses our greeting: ' + server_said(code, said))
+
+
+def start_tls(link, tls):
+    """Whether the link is encrypted now.  No certificate is checked: hosts have
+    no list of authorities, and mail servers inside have certificates of their own."""
+    if not link.has_extn('starttls'):
+        if tls == 'starttls':
+            raise Refused('the mail server offers no STARTTLS, and SMTP_TLS=starttls')
+        return False
+    code, said = link.starttls()
+    if code != 220:
+        raise Refused('the mail server refuses STARTTLS: ' + server_said(code, said))
+    greet(link)
+    return True
+
+
+def log_in(link, request, may_show):
+    """Log in.  `may_show`: nobody can listen, or nobody minds."""
+    offered = link.esmtp_features.get('auth', '').upper().replace('=', ' ').split()
+    ways = [('CRAM-MD5', cram_md5)]
+    if may_show:
+        ways += [('PLAIN', auth_plain), ('LOGIN', auth_login)]
+    ways = [way for way in ways if way[0] in offered]
+    if not ways and not may_show:
+        raise Refused('the mail server offers no encryption: the password is not sent in '
+                      'clear text (SMTP_TLS=off would)')
+    if not ways:
+        raise Refused('the mail server offers no login that we know: %s'
+                      % (' '.join(offered) or 'none'))
+    code, said = ways[0][1](link, request)
+    if code not in (235, 503):
+        raise Refused('the mail server refuses the login of %s: %s' % (
+            request['user'], server_said(code, said)))
+
+
+def cram_md5(link, request):
+    import hmac
+    code, challenge = link.docmd('AUTH', 'CRAM-MD5')
+    if code != 334:
+        return code, challenge
+    digest = hmac.new(to_bytes(request['password']), binascii.a2b_base64(challenge), digest_for_hmac())
+    return secretly(link, in_base64('%s %s' % (request['user'], digest.hexdigest())))
+
+
+def digest_for_hmac():
+    """What hmac wants: a function, or on 2.4 a module."""
+    try:
+        from hashlib import md5 as function
+        return function
+    except ImportError:
+        import md5 as module
+        return module
+
+
+def auth_plain(link, request):
+    return secretly(link, 'AUTH PLAIN ' + in_base64('\0%s\0%s' % (
+        request['user'], request['password'])))
+
+
+def auth_login(link, request):
+    code, said = link.docmd('AUTH', 'LOGIN ' + in_base64(request['user']))
+    if code != 334:
+        return code, said
+    return secretly(link, in_base64(request['password']))
+
+
+def in_base64(text):
+    return to_text(binascii.b2a_base64(to_bytes(text))).replace('\n', '')
+
+
+def secretly(link, line):
+    """Send a line that ha-cfg email_debug must not show."""
+    if link.debuglevel:
+        complain("send: '*** (login)'")
+    level, link.debuglevel = link.debuglevel, 0
+    link.putcmd(line)
+    link.debuglevel = level
+    return link.getreply()
+
+
+def hang_up(link):
+    """Say good-bye; what the server thinks of that changes nothing."""
+    import smtplib
+    try:
+        link.quit()
+    except (EnvironmentError, socket.error, smtplib.SMTPException, AttributeError):
+        link.close()
+
+
+def server_said(code, said):
+    return '%s %s' % (code, printable(to_native(said).replace('\n', ' / '), 200))
+
+
+def to_native(said):
+    """smtplib has bytes or text, as it likes."""
+    if isinstance(said, str):
+        return said
+    return to_text(said)
+
+
+def why_not_sent(error):
+    """A sentence for what smtplib raised."""
+    refused = getattr(error, 'recipients', None)
+    if isinstance(refused, dict) and refused:
+        return 'every recipient is refused: ' + '; '.join(
+            ['%s: %s' % (address, server_said(*refused[address])) for address in sorted(refused)])
+    if hasattr(error, 'smtp_code'):
+        return 'the mail server says ' + server_said(error.smtp_code, error.smtp_error)
+    if isinstance(error, Refused):
+        return str(error)
+    text = '%s: %s' % (error.__class__.__name__, error)
+    return 'the mail server cannot be used: ' + printable(text, 200)
+
+
+MAIL_ACTS = {'mail': act_mail, 'smtp': act_smtp}
+
+
+# -- ha-cfg email, email_debug ------------------------------------------------
+
+def test_mail(site, debug=False):
+    """Send a test mail and print what happens: an exit status."""
+    number = site.dom0.read('/proc/sys/kernel/random/uuid', '').strip() or random_name()
+    settings, name, moment = site.settings, host_name(site), site.dom0.wall()
+    content = 'Test Message ID ' + number
+    stamp = time.strftime('%a %b %d %H:%M:%S %Z %Y', time.localtime(moment))
+    for line in (
+            'Sending email from: ' + settings.mail_from,
+            'Sending email to: ' + ', '.join(settings.mail_to),
+            'Email Alert Subject: ' + expand_hostname(settings.mail_subject, name),
+            'Email Alert Timestamp: ' + stamp,
+            'Email Alert Process: ha-lizard Version: ' + VERSION,
+            'Email Alert Message Content: ' + content,
+            'Email Alert Message Hostname: ' + name):
+        say(line)
+    letter = Letter(title=content, mood='good', sections=[
+        ('Test', [('This is what an alert looks like.',)]), about_this_host(site)])
+    message = mime(headers_of(site, '', number, moment),
+                   [('plain', as_text(letter)), ('html', as_html(letter))])
+    result = site.dom0.run(own_argv('smtp'), SMTP_LIMIT, feed=smtp_request(
+        site, settings.mail_to, message, debug))
+    return tell_result(result, settings, debug)
+
+
+def tell_result(result, settings, debug):
+    if debug:
+        for line in result.errors.split('\n'):
+            say(masked(printable(line, 2000), settings))
+    sentence = read_answer(result)[0]
+    if sentence:
+        complain('the test mail was not sent to all: ' + masked(sentence, settings))
+        return 1
+    return 0
 
 
 ###############################################################################
@@ -6200,7 +8058,6 @@ POOL_CONF = '/etc/xensource/pool.conf'
 INVENTORY = '/etc/xensource-inventory'
 XAPI_READY = '/var/run/xapi_init_complete.cookie'
 OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved')
-HOUR = 3600
 
 
 def run_round(dom0, dry_run=False, settings=None):
@@ -6223,12 +8080,13 @@ class Round(object):
             self.bury(view)
             plan = decide(self.site.settings, view)
             self.site.decided(plan.why)
+            meanwhile(self.site, view)
             changed = [action for action in plan.actions if self.begin(action)]
             if not self.jobs and not plan.actions and not plan.wait:
                 break
             if not changed:
                 self.attend(plan)
-        self.site.rest(plan.warnings)
+        self.site.rest(plan.warnings, view)
 
     def bury(self, view):
         """A start on a host that is dead since then never ends: do not wait."""
@@ -6254,6 +8112,7 @@ class Round(object):
             return True
         if not action.quiet:
             site.journal.say('act', str(action), action.function)
+        record_act(site, action, 'begun')
         why = site.notes.save()
         if why:
             # Without a note of it, what is done now might be done twice.
@@ -6283,6 +8142,7 @@ class Round(object):
 
     def finish(self, action, why):
         self.tried[action.key()] = why or 'done'
+        record_act(self.site, action, {True: 'failed', False: 'done'}[bool(why)], why)
         if action.refreshes:
             self.site.stale = True
         if why:
@@ -6300,7 +8160,8 @@ class Site(object):
     def __init__(self, dom0, settings=None):
         """`settings`: those of the watcher, mostly still right."""
         self.dom0, self.boot = dom0, dom0.read(BOOT_ID, '').strip()
-        self.notes, self.journal = Notes(dom0, self.boot), Journal(dom0)
+        self.notes = Notes(dom0, self.boot)
+        self.journal = Journal(dom0, Repeats(dom0, self.notes))
         self.picture, self.unreadable = read_picture(dom0, self.boot)
         self.problem = None
         self.picture = self.picture or Picture(facts=Facts(NEVER))
@@ -6563,6 +8424,7 @@ class Site(object):
             unlocked='unlocked.' + uuid in notes.facts,
             declared='declared.' + uuid in notes.facts,
             restarted='restarted.' + uuid in notes.facts,
+            health=notes.get('health.' + uuid),
             fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
         if self.srs:
             host.srs = self.srs[0].get(uuid, [])
@@ -6800,7 +8662,7 @@ class Site(object):
             self.journal.say('decide', why, {
                 'master': 'check_slave_status'}.get(self.role, 'check_xapi'))
 
-    def rest(self, warnings):
+    def rest(self, warnings, view):
         """The end of a round: warnings that came and went, and the notes."""
         for problem in self.settings.problems + self.conf_problems:
             warnings['setting-%08x' % checksum(problem)] = problem
@@ -6809,7 +8671,7 @@ class Site(object):
                 warnings['state-%08x' % checksum(problem)] = problem
         if not self.me:
             warnings['identity'] = '%s has no INSTALLATION_UUID' % INVENTORY
-        update_alerts(self, warnings)
+        update_alerts(self, warnings, view)
         self.notes.save()
         self.journal.trim()
 
@@ -7723,6 +9585,8 @@ VOICE_TIMEOUT = 8       # a master sleeps 5 s over the login that it refuses: xe
 
 def act(dom0, words):
     """(exit status, sentence) of one act on one host."""
+    if words and words[0] in MAIL_ACTS:
+        return MAIL_ACTS[words[0]](dom0, words[1:])
     site = Site(dom0)
     acts = {'fence': act_fence, 'fence-deaf': act_fence_deaf, 'power-on': act_power_on,
             'unlock': act_unlock, 'devices': act_devices}

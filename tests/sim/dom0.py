@@ -131,6 +131,8 @@ class SimDom0(object):
             job.client = self.world.pool.xe(self.host, argv, done, env, feed)
         elif argv[0].endswith('/resetvdis.py'):
             job.client = self.world.pool.resetvdis(self.host, argv, done)
+        elif argv[2:4] == ['act', 'smtp']:
+            self.world.post(self.host, feed, done)
         elif argv[2:3] == ['act']:
             job.program = self.run_program(lambda: self.act(argv[3:], done))
         elif argv[0] in ('list_domains', 'xl', 'xe-toolstack-restart'):

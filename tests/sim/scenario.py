@@ -30,6 +30,7 @@ class SimWorld(World):
         World.__init__(self)
         self.lines, self.calls = [], {}
         self.enabled, self.devices = False, Devices(self)
+        self.mails, self.mail_server = [], 'ok'     # or down, hangs
         self.lost = {}                  # host name -> since when it lacks its half
         self.commands, self.fuse = 0, None      # see tests/sim/kill
         self.acted = {}                 # host name -> when it last acted as master
@@ -41,6 +42,16 @@ class SimWorld(World):
 
     def say(self, host, text):
         self.lines.append('%4d %s: %s' % (self.now, host.name, text))
+
+    def post(self, host, feed, done):
+        """The mail server: [(moment, host name, request)] in `mails`."""
+        if self.mail_server == 'ok':
+            self.mails.append((self.now, host.name, dict(
+                [(key, ha_lizard.unescape(value)) for key, value
+                 in ha_lizard.from_state(feed)])))
+            self.at(1, done, 0, '\nagain: \n')
+        elif self.mail_server == 'down':
+            self.at(0, done, 1, 'the mail server cannot be used\nagain: \n')
 
     def violate(self, text):
         if text[:3] in ('I1 ', 'I2 ', 'I3 ', 'I10') and self.is_r1():
@@ -515,6 +526,9 @@ class Story(object):
         notes = ha_lizard.Notes(host.dom0, host.dom0.read(ha_lizard.BOOT_ID).strip())
         del notes['suspended']
         notes.save()
+
+    def do_mail_server(self, mode):
+        self.world.mail_server = {'ok': 'ok', 'down': 'down', 'hangs': 'hangs'}[mode]
 
     def do_show(self):
         for name, uuid in sorted(self.vms.items()):
