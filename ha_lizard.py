@@ -2644,12 +2644,22 @@ class Dom0(object):
 
     def promise(self, seconds):
         """Said in a child: the parent need not hear of it for `seconds`."""
-        if self.promises is not None:
+        self.tell_parent('promise %.2f\n' % (clock() + seconds), 0)
+
+    def confide(self, text):
+        """Said in a child: what the parent is to remember, instead of a disk."""
+        self.tell_parent('memory %s\n' % escape(text), 10)
+
+    def tell_parent(self, line, patience):
+        """Through a pipe, which the parent empties with each of its looks."""
+        data, end = to_bytes(line), clock() + patience
+        while data and self.promises is not None:
             try:
-                os.write(self.promises,
-                         to_bytes('%.2f\n' % (clock() + seconds)))
-            except EnvironmentError:            # the parent does not listen
-                pass
+                data = data[steadily(os.write, self.promises, data):]
+            except EnvironmentError:            # it is full, or nobody listens
+                if caught().errno != errno.EAGAIN or clock() >= end:
+                    break
+                time.sleep(0.05)
 
     # -- network --------------------------------------------------------------
 
@@ -3146,10 +3156,12 @@ def kill_quietly(kill, pid):
 
 
 class Child(object):
-    """Our own code in another process.  `status` is None while it runs."""
+    """Our own code in another process.  `status` is None while it runs; `memory`
+    is what it confided to us."""
 
     def __init__(self, dom0, work):
         self.pid = self.status = self.pipe = None
+        self.memory = ''
         self.heard, self.promised = '', clock() + FIRST_PROMISE
         flush()
         try:
@@ -3172,6 +3184,7 @@ class Child(object):
     def ended(self):
         """Whether it has ended; reaps it."""
         if self.status is None:
+            self.listen()                       # what it says may be more than a pipe holds
             self.status = reap(self.pid)
             if self.status is not None:
                 self.listen()
@@ -3187,8 +3200,12 @@ class Child(object):
     def listen(self):
         lines = (self.heard + self.read()).split('\n')
         self.heard = lines.pop()
-        if lines:
-            self.promised = float(lines[-1])
+        for line in lines:
+            kind, text = line.split(' ', 1)
+            if kind == 'promise':
+                self.promised = float(text)
+            else:
+                self.memory = unescape(text)
 
     def read(self):
         chunks = []
@@ -3815,7 +3832,10 @@ class Notes(object):
     lasting = ('since', 'early', 'told', 'episode', 'spool',
                'suspended', 'lonely', 'promoted', 'alert', 'version', 'barred')
 
-    def __init__(self, dom0, boot):
+    #: what the watcher keeps in memory for the next round when the disk is full
+    fleeting = ('alert', 'since', 'early', 'told', 'late', 'mailed', 'said', 'decided')
+
+    def __init__(self, dom0, boot, memory=''):
         self.dom0, self.facts, self.problem = dom0, {}, ''
         self.saved = dom0.read(self.path)
         pairs = from_state(self.saved)
@@ -3825,7 +3845,22 @@ class Notes(object):
         for key, value in facts.items():
             if facts.get('boot') == boot or key.split('.')[0] in self.lasting:
                 self.facts[key] = unescape(value)
+        self.recall(memory)
         self.facts['boot'] = boot
+
+    def recall(self, memory):
+        """What was told and could not be saved is told all the same: not again."""
+        pairs = from_state(memory)
+        if pairs is not None:
+            for key in list(self.facts):
+                if key.split('.')[0] in self.fleeting:
+                    del self.facts[key]
+            self.facts.update([(key, unescape(value)) for key, value in pairs])
+
+    def memory(self):
+        """For recall()."""
+        return to_state([(key, escape(value)) for key, value in sorted(self.facts.items())
+                         if key.split('.')[0] in self.fleeting])
 
     def get(self, key, default=''):
         return self.facts.get(key, default)
@@ -3976,10 +4011,12 @@ class Journal(object):
         self.dom0, self.settings, self.added = dom0, None, 0
         self.repeats = repeats
 
-    def say(self, kind, text, function='', priority='info'):
-        """Journal and syslog; syslog honours ENABLE_LOGGING and LOG_<function>."""
+    def say(self, kind, text, function='', priority='info', topic=''):
+        """Journal and syslog; syslog honours ENABLE_LOGGING and LOG_<function>.
+        `topic`: what counts as the same line again, whatever its text."""
         text = masked(printable(text, 2000), self.settings)
-        shown = self.repeats.shown('%s%s' % ({'decide': ''}.get(kind, kind + ': '), text))
+        shown = self.repeats.shown('%s%s' % ({'decide': ''}.get(kind, kind + ': '), text),
+                                   topic)
         if not shown and kind in self.often:
             return
         moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
@@ -6258,7 +6295,8 @@ EVENTS = (
     Event('startup', 'check_xapi', 2, 'host', 'HA does not come up',
           'Run `ha-cfg why` on that host: it names what HA waits for.'),
     Event('identity', 'check_xapi', 1, 'host', 'host does not know its own uuid',
-          'Restore INSTALLATION_UUID in /etc/xensource-inventory.'),
+          'Restore INSTALLATION_UUID in /etc/xensource-inventory.',
+          end='host has an INSTALLATION_UUID again'),
     # -- fencing
     Event('fence', 'fence_host', 1, 'host', 'silent host is not fenced', BY_HAND,
           end='silent host answers again, or is off', patience=60),
@@ -6305,9 +6343,10 @@ EVENTS = (
           'Free memory on the other hosts, or add a host.', wide=True,
           end='the pool can lose this host again'),
     Event('freeze', 'check_ha_enabled', 3, 'pool', 'HA is frozen', wide=True),
-    Event('state', 'write_pool_state', 2, 'host', 'state of HA cannot be saved',
-          'Make room on the disk of that host: `df /etc/ha-lizard/state`.',
-          end='state of HA can be saved again'),
+    # Not write_pool_state, whose LOG_ is off unless somebody switches it on.
+    Event('state', 'check_xapi', 2, 'host', 'state of HA cannot be saved or read',
+          'Make room on the disk of that host: `df /etc/ha-lizard/state`.', reminder=HOUR,
+          end='state of HA can be saved and read again'),
     Event('mail', 'email', 3, 'host', 'mails cannot be delivered',
           'Run `ha-cfg email_debug`: it shows the talk with the mail server.', mail=''),
     Event('metrics', 'email', 3, 'host', 'the file in METRICS_DIR cannot be written'),
@@ -6444,7 +6483,7 @@ def update_alerts(site, warnings, view=None):
                            for key, text in conditions.items()]))
     bulletin.send()
     tend_spool(site)
-    for line in bulletin.repeats.flush():
+    for line in site.journal.repeats.flush():
         site.dom0.log(line)
     if site.role == 'slave':                # only a master shows health
         for uuid in site.notes.about('health'):
@@ -6479,7 +6518,6 @@ class Bulletin(object):
         self.items, self.report = [], None          # for the mail
         self.covered = []                              # keys that the report tells
         self.shows, self.clears, self.runs = [], [], []
-        self.repeats = Repeats(site.dom0, site.notes)
 
     def capacity(self):
         """Looked at once an hour; in between what was known stays."""
@@ -6516,10 +6554,11 @@ class Bulletin(object):
             self.tell(self.item(event, subject, text, 'raised'))
 
     def note(self, kind, key, text, event):
-        """Into the journal, unless it has the act, or has it too often."""
-        if event.mail != 'over' and self.repeats.shown('%s: %s' % (kind, key)):
+        """Into the journal, unless it has the act."""
+        if event.mail != 'over':
             self.site.journal.say(kind, text, event.function,
-                                  {'warn': 'warning'}.get(kind, 'info'))
+                                  {'warn': 'warning'}.get(kind, 'info'),
+                                  '%s: %s' % (kind, key))
 
     def go_on(self, key, before, text):
         """It lasts: hourly reminders, and what the screen held back."""
@@ -6947,6 +6986,11 @@ class Episode(object):
             'presumed': 'is taken for dead'}[row[1]]) for _, row in self.hosts()]
         if self.master()[1]:
             told.append(self.about_master().split(' (')[0])
+        told += [row[0] + ' was removed from the pool'
+                 for row in [self.row('forgotten', 1)] if row[0]]
+        told += ['the restart of the toolstack ' + row[0].split(':')[0]
+                 for row in [self.row('toolstack', 1)] if row[0]]
+        told += ['VM %s ran twice' % row[0] for _, row in self.rows('twice', 1)]
         vms = [(uuid, row) for uuid, row in self.vms(view)
                if self.event_of_vm(view, uuid, row) != 'vm-left']
         if len(vms) == 1:
@@ -6955,7 +6999,8 @@ class Episode(object):
         elif vms:
             told.append('%d of %d VMs started' % (
                 len([row for _, row in vms if row[1] == 'started']), len(vms)))
-        return masked(', '.join(told) or 'a recovery', self.site.settings)
+        return masked(', '.join(told) or '%s left down' % number_of(len(self.vms(view)), 'VM'),
+                      self.site.settings)
 
     def report(self, view, pending):
         """What the letter needs."""
@@ -7022,9 +7067,9 @@ class Repeats(object):
     def __init__(self, dom0, notes):
         self.dom0, self.notes = dom0, notes
 
-    def shown(self, line):
+    def shown(self, line, topic=''):
         """The line as it is to be logged now, or None."""
-        key, now = 'said.%08x' % checksum(line), self.dom0.now()
+        key, now = 'said.%08x' % checksum(topic or line), self.dom0.now()
         since, times, _ = self.entry(key)
         if now - since >= HOUR:
             self.put(key, now, 1, '')
@@ -7533,10 +7578,8 @@ def enqueue(site, letter, shows, clears, runs):
 
 
 def shout(site, letter, shows):
-    """Without a disk, for one: at most one mail and some messages an hour, not
-    waited for and not tried again.  Nothing can be noted, so the clock decides."""
-    if site.dom0.now() % HOUR >= site.settings.monitor_delay:
-        return
+    """Without a disk: not waited for and not tried again.  The watcher remembers
+    what was told; what lasts has its reminders."""
     if letter and site.settings.mail_on:
         headers = headers_of(site, letter.title, random_name(), site.dom0.wall(),
                              letter.mood)
@@ -7606,8 +7649,15 @@ def tend_spool(site):
             del site.notes['spool.%d' % slot]
         elif now >= moment or moment - now > HOUR:      # since a reboot, the clock is anew
             due.append(slot)
+    if site.xapi:                       # what is left of these is for xapi alone
+        due = [slot for slot in due if has_letter(site, slot)]
     if due:
         deliver(site, due)
+
+
+def has_letter(site, slot):
+    """Whether a file of the spool still holds a mail."""
+    return 'text' in dict(load_entry(site.dom0, slot) or [])
 
 
 def deliver(site, slots):
@@ -7624,9 +7674,10 @@ def deliver(site, slots):
 
 
 def spool_conditions(site):
-    waiting = [slot for slot in used_slots(site) if tries(site, slot)[1] >= MANY_TRIES]
+    waiting = [slot for slot in used_slots(site)
+               if tries(site, slot)[1] >= MANY_TRIES and has_letter(site, slot)]
     if waiting:
-        return {'mail': '%s could not be delivered yet' % number_of(len(waiting), 'alert')}
+        return {'mail': '%s could not be delivered yet' % number_of(len(waiting), 'mail')}
     return {}
 
 
@@ -7641,8 +7692,9 @@ def act_mail(dom0, words):
         if not entry or dom0.now() > end - 1:
             continue
         problems = Delivery(site, int(word), entry, end).run()
-        for problem in problems:
-            site.journal.say('failed', problem, 'email', 'warning')
+        if tries(site, int(word))[1] <= 1:      # the next ones say the same
+            for problem in problems:
+                site.journal.say('failed', problem, 'email', 'warning')
         failed.extend(problems)
     return int(bool(failed)), '; '.join(failed) or 'delivered'
 
@@ -7725,9 +7777,10 @@ class Delivery(object):
         return rest
 
     def objection(self):
-        """Where xe would only hang: xe.md 8 g."""
+        """Where xe would only hang: the last round had no answer, or xe.md 8 g."""
         watch = self.site.watch = read_watch(self.dom0, self.site.boot)
-        return watch and self.site.master_objection()
+        return 'xapi_silent' in self.site.notes.facts or (
+            watch and self.site.master_objection())
 
     def call(self):
         return min(self.site.settings.xe_timeout, self.seconds())
@@ -8010,7 +8063,7 @@ MAIL_ACTS = {'mail': act_mail, 'smtp': act_smtp}
 
 # -- ha-cfg email, email_debug ------------------------------------------------
 
-def test_mail(site, debug=False):
+def send_test_mail(site, debug=False):
     """Send a test mail and print what happens: an exit status."""
     number = site.dom0.read('/proc/sys/kernel/random/uuid', '').strip() or random_name()
     settings, name, moment = site.settings, host_name(site), site.dom0.wall()
@@ -8060,9 +8113,9 @@ XAPI_READY = '/var/run/xapi_init_complete.cookie'
 OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved')
 
 
-def run_round(dom0, dry_run=False, settings=None):
+def run_round(dom0, dry_run=False, settings=None, memory=''):
     """One round, from the first look to "nothing left to do"."""
-    Round(Site(dom0, settings), dry_run).run()
+    Round(Site(dom0, settings, memory), dry_run).run()
 
 
 class Round(object):
@@ -8157,10 +8210,11 @@ class Round(object):
 class Site(object):
     """This host: what it knows of the pool, and what it must not forget."""
 
-    def __init__(self, dom0, settings=None):
-        """`settings`: those of the watcher, mostly still right."""
+    def __init__(self, dom0, settings=None, memory=''):
+        """`settings`: those of the watcher, mostly still right.  `memory`: what the
+        round before could not save."""
         self.dom0, self.boot = dom0, dom0.read(BOOT_ID, '').strip()
-        self.notes = Notes(dom0, self.boot)
+        self.notes = Notes(dom0, self.boot, memory)
         self.journal = Journal(dom0, Repeats(dom0, self.notes))
         self.picture, self.unreadable = read_picture(dom0, self.boot)
         self.problem = None
@@ -8672,7 +8726,8 @@ class Site(object):
         if not self.me:
             warnings['identity'] = '%s has no INSTALLATION_UUID' % INVENTORY
         update_alerts(self, warnings, view)
-        self.notes.save()
+        if self.notes.save():
+            self.dom0.confide(self.notes.memory())
         self.journal.trim()
 
 
@@ -9179,6 +9234,7 @@ class Watcher(object):
         self.witnessed, self.confirmed, self.unfit = NEVER, {}, None
         # The first round comes after the first answers: it would know nobody.
         self.round, self.next_round = None, self.started + CALM
+        self.memory = ''                # of the last round, if it could not save it
         self.starts, self.reload = 0, False
         self.inspector = Inspector(dom0)
         self.guardian = Guardian(dom0, self.started)
@@ -9469,7 +9525,7 @@ class Watcher(object):
         if fallen:
             self.next_round = now
         if self.round and self.round.ended():
-            self.round = None
+            self.round, self.memory = None, self.round.memory
             self.learn()
         if now < self.next_round:
             return
@@ -9478,8 +9534,8 @@ class Watcher(object):
         else:
             self.starts = 0
             self.next_round = now + (self.every or self.settings.monitor_delay)
-            self.round = self.dom0.spawn(
-                lambda: run_round(self.dom0, self.dry_run, self.settings))
+            self.round = self.dom0.spawn(lambda: run_round(
+                self.dom0, self.dry_run, self.settings, self.memory))
 
     def refuse_second(self, now):
         """Rounds do not overlap.  One that makes progress -- an act ended, or a

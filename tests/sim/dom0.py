@@ -23,7 +23,7 @@ class SimChild(object):
     """A round."""
 
     def __init__(self, dom0, work):
-        self.promise, self.dom0 = dom0.now() + 60, dom0
+        self.promise, self.dom0, self.memory = dom0.now() + 60, dom0, ''
         self.program = dom0.run_program(work)
         self.program.child = self
 
@@ -211,6 +211,11 @@ class SimDom0(object):
         program = self.world.current
         if program and program.child:
             program.child.promise = self.now() + seconds
+
+    def confide(self, text):
+        program = self.world.current
+        if program and program.child:
+            program.child.memory = text
 
     # -- network --------------------------------------------------------------
 

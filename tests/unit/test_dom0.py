@@ -466,6 +466,18 @@ class Spawning(Dom0Test):
                 self.dom0.promise(5)
         self.assertEqual(self.ended(self.spawn(work)), 0)
 
+    def test_what_a_child_confides(self):
+        text = 'a=1\nb=\\n\n' + 'x' * 200000        # more than the pipe can hold
+
+        def work():
+            self.dom0.confide('nothing')
+            self.dom0.promise(1000)
+            self.dom0.confide(text)
+        child = self.spawn(work)
+        self.assertEqual(self.ended(child), 0)
+        self.assertEqual(child.memory, text)
+        self.assertGreater(child.promised, clock() + 500)
+
     def test_a_child_without_its_parent_goes_on(self):
         def orphan():
             parent = os.getpid()

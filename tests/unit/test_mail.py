@@ -219,7 +219,7 @@ class Real(base.TestCase):
         heard, before = [], (ha_lizard.say, ha_lizard.complain)
         ha_lizard.say = ha_lizard.complain = heard.append
         try:
-            status = ha_lizard.test_mail(self.site, debug)
+            status = ha_lizard.send_test_mail(self.site, debug)
         finally:
             ha_lizard.say, ha_lizard.complain = before
         return status, heard
