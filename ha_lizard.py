@@ -1362,7 +1362,7 @@ def decide_on_dead_xapi(settings, view):
     why = 'master %s is alive but its xapi gives no answer' % view.master
     if view.xapi_silence < settings.xapi_dead_time:
         return Plan(why + because(view.xapi))
-    warnings = {'dead-xapi': why}
+    warnings = {'dead-xapi-' + view.master.uuid: why}
     objection = (candidacy_objection(settings, view) or quorum_objection(settings, view)
                  or not provers(settings) and 'POOL proves nothing' or None)
     if view.xapi_silence < settings.xapi_dead_time + XAPI_RESTART_TIME or objection:
@@ -4015,15 +4015,19 @@ class Journal(object):
         """Journal and syslog; syslog honours ENABLE_LOGGING and LOG_<function>.
         `topic`: what counts as the same line again, whatever its text."""
         text = masked(printable(text, 2000), self.settings)
+        logged = self.is_logged(function)
         shown = self.repeats.shown('%s%s' % ({'decide': ''}.get(kind, kind + ': '), text),
-                                   topic)
+                                   topic, logged)
         if not shown and kind in self.often:
             return
         moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
         self.dom0.append(self.path, '%s %-7s %s\n' % (moment, kind, text))
         self.added += 1
-        if shown and (self.settings is None or self.settings.wants_log(function)):
+        if shown and logged:
             self.dom0.log(shown, priority)
+
+    def is_logged(self, function):
+        return self.settings is None or self.settings.wants_log(function)
 
     def trim(self):
         """Keep the younger half of a journal that has grown too long."""
@@ -6279,19 +6283,19 @@ EVENTS = (
     Event('dead-xapi', 'check_xapi', 1, 'host', 'host is alive, its xapi is not',
           'Run `xe-toolstack-restart` on that host. Its VMs run on.',
           end='xapi answers again'),
-    Event('peer', 'check_slave_status', 2, 'host', 'HA does not run on a host',
+    Event('peer', 'check_slave_status', 2, 'host', 'HA does not run',
           'Run `service ha-lizard start` on that host, then look into its log.',
-          end='HA runs again on a host'),
+          end='HA runs again'),
     Event('version', 'check_slave_status', 3, 'host', 'hosts run different versions of HA',
           'Install the same version on every host; until then HA only watches.', wide=True),
     Event('isolated', 'check_xapi', 1, 'host', 'isolated host stopped its VMs',
           'Mend its network. The VMs are started again, here or elsewhere.'),
     Event('lonely', 'check_quorum', 1, 'host', 'host rebooted because nobody answered',
           'Mend the network between the hosts.'),
-    Event('suspended', 'check_quorum', 1, 'host', 'HA is suspended on a host',
+    Event('suspended', 'check_quorum', 1, 'host', 'HA is suspended',
           'Mend the network. Then run `ha-cfg recover` on that host, or wait: it takes '
           'part again when the pool is whole (SUSPEND_AUTO_CLEAR).', reminder=HOUR,
-          end='HA takes part again on a host'),
+          end='HA takes part again'),
     Event('startup', 'check_xapi', 2, 'host', 'HA does not come up',
           'Run `ha-cfg why` on that host: it names what HA waits for.'),
     Event('identity', 'check_xapi', 1, 'host', 'host does not know its own uuid',
@@ -6609,8 +6613,11 @@ class Bulletin(object):
     # -- channels -------------------------------------------------------------
 
     def item(self, event, subject, text, state='told'):
-        return Item(event=event, subject=subject, name=name_of(self.site, subject),
-                    text=masked(printable(text, 1000), self.site.settings), state=state)
+        name = name_of(self.site, subject)
+        if event.about == 'host':
+            name = name or host_name(self.site)
+        return Item(event=event, subject=subject, name=name, state=state,
+                    text=masked(printable(text, 1000), self.site.settings))
 
     def tell(self, item, mailed=True):
         if mailed:
@@ -7067,14 +7074,15 @@ class Repeats(object):
     def __init__(self, dom0, notes):
         self.dom0, self.notes = dom0, notes
 
-    def shown(self, line, topic=''):
-        """The line as it is to be logged now, or None."""
+    def shown(self, line, topic='', logged=True):
+        """The line as it is to be logged now, or None.  The count of what is not
+        `logged` is nobody's business either."""
         key, now = 'said.%08x' % checksum(topic or line), self.dom0.now()
         since, times, _ = self.entry(key)
         if now - since >= HOUR:
             self.put(key, now, 1, '')
             return line + self.more(times)
-        self.put(key, since, times + 1, line)
+        self.put(key, since, times + 1, line * logged)
         if times < FREE_REPEATS:
             return line
 
@@ -7104,7 +7112,8 @@ class Repeats(object):
         for name in sorted(self.notes.about('said')):
             since, times, line = self.entry('said.' + name)
             if self.dom0.now() - since >= HOUR and times > FREE_REPEATS:
-                lines.append(line + self.more(times))
+                if line:
+                    lines.append(line + self.more(times))
                 del self.notes['said.' + name]
         return lines
 

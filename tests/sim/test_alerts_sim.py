@@ -135,7 +135,7 @@ class Stories(base.TestCase):
     def test_a_suspended_host_says_so_every_hour(self):
         self.play('pool n1 n2', 'vm web on n2', 'fence POOL', 'set SUSPEND_AUTO_CLEAR 0',
                   'ha on', 'run 300', 'cut n2', 'run 7800')
-        told = [mail for mail in self.mails() if 'HA is suspended on a host' in mail[2]]
+        told = [mail for mail in self.mails() if 'n2: HA is suspended' in mail[2]]
         self.assertIn(len(told), (2, 3), self.subjects())
 
     def test_messages_in_xencenter_come_and_go(self):

@@ -428,7 +428,7 @@ class Once(Fresh):
             self.assertEqual(self.round(self.PEER), [])
             self.assertEqual(self.round(), [])
         letter = self.round({'no-heir': 'none'})[0]
-        self.assertIn('10 times:  HA does not run on a host (n3)\n', letter['text'])
+        self.assertIn('10 times:  HA does not run (n3)\n', letter['text'])
         self.assertNotIn('runs again', letter['text'])      # of what nobody heard
         self.assertNotIn('10 times', self.round({'no-heir': 'x', 'identity': 'y'})[0]['text'])
 
@@ -794,6 +794,17 @@ class Logs(Fresh):
         count = len(self.dom0.logged)
         self.round(after=3601)
         self.assertEqual(len(self.dom0.logged), count)
+
+    def test_the_switches_of_the_log(self):
+        for conf in 'ENABLE_LOGGING=0\n', 'LOG_email=0\n':
+            self.conf(conf)
+            for _ in range(5):
+                self.site.journal.say('note', 'again', 'email')
+            self.round(after=3601)
+            self.assertEqual(self.dom0.logged, [])
+        self.site.journal.say('note', 'again', 'vm_mon')
+        self.assertEqual(len(self.dom0.logged), 1)
+        self.assertIn('again', self.dom0.files[ha_lizard.Journal.path])
 
     def test_acts_are_all_in_the_journal(self):
         for _ in range(5):

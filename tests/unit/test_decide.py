@@ -1140,7 +1140,7 @@ class DeadXapi(Case):
     def test_that_a_slave_waits_for_the_master_to_help_itself(self):
         self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 600}
         plan = self.check('master n1 is alive but its xapi gives no answer')
-        self.assertEqual(sorted(plan.warnings), ['dead-xapi'])
+        self.assertEqual(sorted(plan.warnings), ['dead-xapi-n1'])
         self.given['xapi_silence'] = 899
         self.assertEqual(self.actions(), [])
 
@@ -1153,7 +1153,7 @@ class DeadXapi(Case):
         self.me, self.given = 'n2', {'xapi': 'no answer', 'xapi_silence': 900}
         plan = self.check('master n1 is alive but its xapi gives no answer: fencing it',
                           'fence n1')
-        self.assertEqual(sorted(plan.warnings), ['dead-xapi'])
+        self.assertEqual(sorted(plan.warnings), ['dead-xapi-n1'])
         self.set('n1', off='ILO')
         self.assertEqual(self.actions(), ['become master'])
 

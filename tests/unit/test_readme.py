@@ -81,7 +81,9 @@ def unread():
     """Parameters that the program knows and nowhere acts on."""
     text = ha_lizard.read_file(PROGRAM)
     start, end = text.index('\n# Settings: '), text.index('\n# Model: ')
-    rest = text[:start] + text[end:]
+    # The two main switches are read where the switches of the functions are.
+    rest = text[:start] + text[text.index('    def wants_log'):text.index(
+        '    def priority')].replace('self.', 'settings.') + text[end:]
     return [row.name for row in SETTINGS if row.fate != NO_EFFECT
             and not re.search(r'settings\.%s\b' % row.attribute, rest)]
 
