@@ -7883,7 +7883,7 @@ def send_mail(request):
     except (KeyboardInterrupt, SystemExit):
         raise
     except Exception:
-        return why_not_sent(caught()), []
+        return why_not_sent(caught(), request), []
     later = [address for address in sorted(refused) if str(refused[address][0])[:1] == '4']
     return '; '.join(['%s refused: %s' % (address, server_said(*refused[address]))
                       for address in sorted(refused)]), later
@@ -8053,7 +8053,7 @@ def to_native(said):
     return to_text(said)
 
 
-def why_not_sent(error):
+def why_not_sent(error, request):
     """A sentence for what smtplib raised."""
     refused = getattr(error, 'recipients', None)
     if isinstance(refused, dict) and refused:
@@ -8064,7 +8064,8 @@ def why_not_sent(error):
     if isinstance(error, Refused):
         return str(error)
     text = '%s: %s' % (error.__class__.__name__, error)
-    return 'the mail server cannot be used: ' + printable(text, 200)
+    return 'the mail server %s, port %s, cannot be used: %s' % (
+        request['server'], request['port'], printable(text, 200))
 
 
 MAIL_ACTS = {'mail': act_mail, 'smtp': act_smtp}
