@@ -331,7 +331,7 @@ class TestDaemon(ServedCase):
         self.assertEqual(1, self.product('status')[0])      # only its file is left
         served.story.play('latency 0.02')
         again = self.begin('run', '--every', '0.5')
-        self.until(lambda: 'start-up is over' in self.text(JOURNAL))
+        self.until(lambda: 'done    take up work' in self.text(JOURNAL))
         self.assertEqual(again.pid, self.daemon())
         # Of the first one nothing is left, neither its round nor its xe.
         self.until(lambda: len(served.pids()) <= 2)
