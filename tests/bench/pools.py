@@ -5,6 +5,8 @@ the product must understand.  Every VM runs, nothing is wrong and nothing new.
 """
 
 import os
+import py_compile
+import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -93,6 +95,17 @@ def files(pool, me, now):
         ha_lizard.WATCH: ha_lizard.Watch(boot=BOOT, started=now, peers=peers,
                                          heirs=pool.hosts[1:]).text(),
         ha_lizard.Notes.path: ha_lizard.to_state(notes)}
+
+
+def compiled(folder):
+    """A folder below that one with the program and its compiled form."""
+    place = os.path.join(folder, 'program')
+    if not os.path.isdir(place):
+        os.makedirs(place)
+        for name in ('ha_lizard.py', 'ha-cfg'):
+            shutil.copy(os.path.join(os.path.dirname(TESTS), name), place)
+        py_compile.compile(os.path.join(place, 'ha_lizard.py'), doraise=True)
+    return place
 
 
 class Machine(object):

@@ -43,16 +43,23 @@ def put(path, text, mode=0o644):
     os.chmod(path, mode)
 
 
+def environment(root, latency):
+    """For a process that measures in that dom0: it has the compiled program, as
+    the services have; compiling takes more memory than a round."""
+    found = dict(os.environ)
+    found.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': latency,
+                  'PATH': root + '/bin:' + os.environ['PATH'],
+                  'PYTHONPATH': os.pathsep.join([pools.compiled(root)] + sys.path)})
+    return found
+
+
 def child(root, latency, warm_up, program=None):
     """Measure in a new process: {what: number}."""
-    environment = dict(os.environ)
-    environment.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': latency,
-                        'PATH': root + '/bin:' + os.environ['PATH'],
-                        'PYTHONPATH': os.pathsep.join(sys.path)})
     code = 'import meter; meter.tell(%d)' % warm_up
     if program:
         code = program + '; ' + code
-    output = subprocess.check_output([sys.executable, '-c', code], env=environment)
+    output = subprocess.check_output([sys.executable, '-c', code], cwd=root,
+                                     env=environment(root, latency))
     lines = [line.split('=') for line in ha_lizard.to_text(output).split()]
     return dict([(key, float(value)) for key, value in lines])
 
