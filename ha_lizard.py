@@ -3014,6 +3014,7 @@ class Job(object):
         if self.password:
             errors = errors.replace(self.password, '***')
         self.result = Result(self.argv, status, self.text('output'), errors)
+        self.said = None
 
     def close(self, name):
         if name in self.pipes:
@@ -4082,30 +4083,41 @@ def parse_records(text, fields):
     """
     if text and not text.endswith('\n\n\n'):
         return [], [], 'its output is cut short'
-    records, doubtful = [], []
-    for block in text.split('\n\n\n')[:-1]:
-        record, sound = parse_block(block.lstrip('\n'), fields)
+    records, doubtful, seen, last, texts = [], set(), set(), None, {}
+    for block in blocks(text):
+        record, sound = parse_block(block.lstrip('\n'), fields, texts)
         uuid = record.get('uuid', '')
         if not UUID.match(uuid):
             # The rest of the record before it, split by a value's blank lines.
-            if not records and not doubtful:
+            if last is None:
                 return [], [], 'its output is no list of records'
-            uuid, sound = (records[-1:] or [{'uuid': doubtful[-1]}])[0]['uuid'], False
-        if sound and uuid not in doubtful:
+            uuid, sound = last, False
+        if sound and uuid not in seen:
             records.append(record)
         else:
-            doubtful.append(uuid)
-    uuids = [record['uuid'] for record in records]
-    if len(set(uuids)) < len(uuids):
-        doubtful.extend([each for each in uuids if uuids.count(each) > 1])
+            doubtful.add(uuid)
+        seen.add(uuid)
+        last = uuid
     return ([record for record in records if record['uuid'] not in doubtful],
-            sorted(set(doubtful)), None)
+            sorted(doubtful), None)
 
 
-def parse_block(block, fields):
-    """(the fields of one record, whether it is beyond doubt)"""
+def blocks(text):
+    """What ends in two empty lines, one after the other: a list of them would
+    be a second copy of some megabytes."""
+    start, end = 0, text.find('\n\n\n')
+    while end >= 0:
+        yield text[start:end]
+        start, end = end + 3, text.find('\n\n\n', end + 3)
+
+
+def parse_block(block, fields, texts):
+    """(the fields of one record, whether it is beyond doubt).  `texts`: those
+    known already, each as {itself: itself}: most come thousands of times."""
     found = FIELD.findall(block)
-    record = dict(found[::-1])          # in doubt, the first uuid names it
+    # In doubt, the first uuid names it.
+    record = dict([(texts.setdefault(name, name), texts.setdefault(value, value))
+                   for name, value in found[::-1]])
     sound = len(record) == len(found) == block.count('\n') + 1
     missing = [name for name in fields if name not in record and name not in OPTIONAL]
     strange = [name for name in record if name not in fields]
@@ -4174,8 +4186,9 @@ class Pool(object):
                                 self.settings.xe_timeout) for kind, fields in lists]
         wait_for_all(self.dom0, jobs)
         facts = Facts(self.dom0.now())
-        for (kind, fields), job in zip(lists, jobs):
-            why = self.take(facts, kind, fields, job.result)
+        for kind, fields in lists:
+            # What xe printed goes as soon as it is read: some megabytes.
+            why = self.take(facts, kind, fields, jobs.pop(0).result)
             if why:
                 return None, why
         return facts, None
@@ -4246,10 +4259,11 @@ class Pool(object):
             fields[1:])), self.settings.xe_timeout) for fields in lists]
         wait_for_all(self.dom0, jobs)
         tables = []
-        for fields, job in zip(lists, jobs):
-            if not job.result:
-                return None, why_failed(job.result)
-            records, _, why = parse_records(job.result.output, ('uuid',) + fields[1:])
+        for fields in lists:
+            result = jobs.pop(0).result
+            if not result:
+                return None, why_failed(result)
+            records, _, why = parse_records(result.output, ('uuid',) + fields[1:])
             if why:
                 return None, 'xe %s-list: %s' % (fields[0], why)
             tables.append(records)
@@ -4373,13 +4387,15 @@ def parse_picture(pairs, boot):
         picture.enabled = unescape(head['enabled'])
     tables = {'host': (facts.hosts, HOST_ROW), 'vm': (facts.vms, VM_ROW),
               'appliance': (facts.appliances, ('name-label',))}
+    texts = {}                          # one of each: most come thousands of times
     for key, value in pairs:
         kind, name = (key.split('.', 1) + [''])[:2]
         if kind in layers:
             layers[kind][name] = unescape(value)
         elif kind in tables:
             table, names = tables[kind]
-            table[name] = dict(zip(names, unpack(value, len(names))))
+            table[name] = dict([(each, texts.setdefault(text, text)) for each, text
+                                in zip(names, unpack(value, len(names)))])
             table[name]['uuid'] = name
     return picture
 
@@ -6454,7 +6470,8 @@ class Site(object):
                 mark for mark in MAINTENANCE_MARKS if other.get(mark, 'false') != 'false'])
             record['marked'] = other.get(DECLARED_MARK, '')
         for record in facts.vms.values():
-            other = parse_map(record['other-config']) or {}
+            # Thousands of them: of the longest text only two are of use.
+            other = parse_map(record.pop('other-config')) or {}
             record['field'] = other.get(field_key(self.settings), '')
             record['stamp'] = other.get(STAMP, '')
         self.note_doubts(pool)
@@ -7357,6 +7374,7 @@ class Watcher(object):
         for uuid in set(self.peers) - set(self.addresses):
             del self.peers[uuid]
         self.guardian.learn(self)
+        facts.vms = {}                  # some megabytes, which every round would inherit
 
     def tick(self):
         now = self.dom0.now()
