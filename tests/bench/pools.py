@@ -5,8 +5,8 @@ the product must understand.  Every VM runs, nothing is wrong and nothing new.
 """
 
 import os
-import py_compile
 import shutil
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -97,14 +97,14 @@ def files(pool, me, now):
         ha_lizard.Notes.path: ha_lizard.to_state(notes)}
 
 
-def compiled(folder):
+def compiled(folder, python=sys.executable):
     """A folder below that one with the program and its compiled form."""
-    place = os.path.join(folder, 'program')
+    place = os.path.join(folder, 'program-' + os.path.basename(python))
     if not os.path.isdir(place):
         os.makedirs(place)
         for name in ('ha_lizard.py', 'ha-cfg'):
             shutil.copy(os.path.join(os.path.dirname(TESTS), name), place)
-        py_compile.compile(os.path.join(place, 'ha_lizard.py'), doraise=True)
+        subprocess.check_call([python, '-m', 'py_compile', place + '/ha_lizard.py'])
     return place
 
 
