@@ -3292,14 +3292,19 @@ def relatives(family, table):
 # answer it.  Where no raw socket can be had (a dom0 always can: it is root)
 # only TCP is asked, rather than by a `ping` process per host and second.
 
+PLACES = {}                         # what place_of() found
+
+
 def place_of(address):
     """(family, socket address) of a numeric address, or None."""
-    try:
-        found = socket.getaddrinfo(address, 0, socket.AF_UNSPEC,
-                                   socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-        return found[0][0], found[0][4]
-    except (EnvironmentError, socket.error, UnicodeError, TypeError):
-        return None
+    if address not in PLACES:
+        try:
+            found = socket.getaddrinfo(address, 0, socket.AF_UNSPEC,
+                                       socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        except (EnvironmentError, socket.error, UnicodeError, TypeError):
+            return None
+        PLACES[address] = found[0][0], found[0][4]
+    return PLACES[address]
 
 
 class Ask(object):
@@ -3447,7 +3452,7 @@ class Prober(object):
 
     def __init__(self, ports=PORTS, patience=ICMP_ALONE, icmp=True):
         self.ports, self.patience, self.icmp = ports, patience, icmp
-        self.asks, self.places = {}, {}         # address: Ask; address: place
+        self.asks = {}                          # address: Ask
         self.numbers, self.count = {}, 0        # number of an ask: its address
         self.deaf = set()                       # did not answer ICMP last time
         self.raw = {}                           # family: socket
@@ -3481,12 +3486,11 @@ class Prober(object):
                 self.press(ask, now)
 
     def begin(self, address, now):
-        if address not in self.places:
-            self.places[address] = place_of(address)
-        if not self.places[address]:
+        place = place_of(address)
+        if not place:
             return
         self.count = (self.count + 1) % 65536
-        ask = Ask(self.places[address], self.count, now)
+        ask = Ask(place, self.count, now)
         self.asks[address], self.numbers[ask.number] = ask, address
         if address in self.deaf or not self.send_echo(ask):
             self.press(ask, now)
@@ -4361,19 +4365,21 @@ def rows(kind, records, names):
             for uuid, record in sorted(records.items())]
 
 
-def read_picture(dom0, boot):
-    """(Picture, None), (None, None) if there is none, or (None, why it is unknown)."""
+def read_picture(dom0, boot, whole=True):
+    """(Picture, None), (None, None) if there is none, or (None, why it is unknown).
+    whole=False: the VMs stay texts for parse_row, since of thousands a watcher
+    needs the few that run on its host."""
     text = dom0.read(PICTURE)
     if text is None:
         return None, None
     pairs = from_state(text)
     try:
-        return parse_picture(pairs or [], boot), None
+        return parse_picture(pairs or [], boot, whole), None
     except (KeyError, ValueError):
         return None, '%s cannot be understood: the pool is unknown until xapi tells' % PICTURE
 
 
-def parse_picture(pairs, boot):
+def parse_picture(pairs, boot, whole):
     head = dict([pair for pair in pairs if '.' not in pair[0]])
     # The clock starts anew with every boot: an older picture has no age.
     facts = Facts({True: float(head['at']), False: NEVER}[head['boot'] == boot])
@@ -4392,12 +4398,20 @@ def parse_picture(pairs, boot):
         kind, name = (key.split('.', 1) + [''])[:2]
         if kind in layers:
             layers[kind][name] = unescape(value)
+        elif kind == 'vm' and not whole:
+            facts.vms[name] = value
         elif kind in tables:
             table, names = tables[kind]
-            table[name] = dict([(each, texts.setdefault(text, text)) for each, text
-                                in zip(names, unpack(value, len(names)))])
-            table[name]['uuid'] = name
+            table[name] = parse_row(name, names, value, texts)
     return picture
+
+
+def parse_row(uuid, names, text, texts):
+    """{name: text} of a row; ValueError if it is none.  `texts`: as parse_block's."""
+    record = dict([(name, texts.setdefault(value, value)) for name, value
+                   in zip(names, unpack(text, len(names)))])
+    record['uuid'] = uuid
+    return record
 
 
 ###############################################################################
@@ -6918,7 +6932,7 @@ class Report(Record):
     stopped its VMs, or None (R-3); tie: also in an exact half.  opinions:
     uuid -> (seconds since it answered, lease, tie, age of that lease), each as
     text, or in a report that was received the text of them all: 64 watchers
-    hold 4,000 opinions a tick, and nearly all of them are never looked at.
+    send 4,000 opinions a tick, and nearly all of them are never looked at.
     heirs: the succession list, known_at seconds old.  domains: uuids that run
     there, domains_age seconds old, or None.
     """
@@ -6926,7 +6940,7 @@ class Report(Record):
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
         'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': (),
         'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
-        'parts': 1, 'orders': '', 'echo': '', 'parsed': None,
+        'parts': 1, 'orders': '', 'echo': '',
     }
 
     def text(self):
@@ -6941,16 +6955,13 @@ class Report(Record):
             lines.append('domains=%s\n' % ' '.join(self.domains))
         return ''.join(lines)
 
-
     def opinion(self, uuid):
-        """What a report that was received says of a member."""
-        if self.parsed is None:
-            self.parsed = dict([each.split(' ', 1) for each in self.opinions.split(';')
-                                if ' ' in each])
-        try:
-            return parse_opinion(self.parsed.get(uuid, ''))
-        except ValueError:
-            return None, None, False, None      # none, or none that is understood
+        """The text of what a report that was received says of a member, or ''."""
+        start = self.opinions.find(';%s ' % uuid)
+        if start < 0:
+            return ''
+        start += len(uuid) + 2
+        return self.opinions[start:self.opinions.index(';', start)]
 
 
 def number_text(number):
@@ -6970,7 +6981,11 @@ def opinion_text(opinion):
 
 
 def parse_opinion(text):
-    ago, lease, tie, lease_age = [text_number(word) for word in text.split(' ')]
+    """What opinion_text() was made of; None for what it does not tell."""
+    try:
+        ago, lease, tie, lease_age = [text_number(word) for word in text.split(' ')]
+    except ValueError:
+        return None, None, False, None      # none, or none that is understood
     return ago, lease, bool(tie), lease_age
 
 
@@ -6988,8 +7003,7 @@ def parse_report(text):
         heirs=values['heirs'].split(), heirs_age=int(values['heirs_age']),
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
-        orders=unescape(values['orders']),
-        opinions=values['opinions'])
+        orders=unescape(values['orders']), opinions=';%s;' % values['opinions'])
     if 'domains' in values:
         report.domains = values['domains'].split()
     return report
@@ -7068,7 +7082,8 @@ class Guardian(object):
         self.lease, self.tie, self.why = None, False, 'it has just started'
         self.told = []                  # (lease or None, patience, grace, tie) of 3 ticks
         self.stopped, self.jobs, self.guarding, self.unfed = '', [], False, False
-        self.may, self.unmanaged = 'nothing is known yet', {}
+        self.may, self.settings = 'nothing is known yet', None
+        self.rows, self.unmanaged = {}, {}      # texts of VMs; those that were read
 
     def take_up(self, watch, now):
         """A promise that was given goes on; the cut may be as old as the time
@@ -7088,12 +7103,20 @@ class Guardian(object):
         self.may = promise_objection(settings, picture, watcher.dom0, self.master)
         if watcher.is_frozen():
             self.may = 'HA is frozen'
-        self.unmanaged = dict([(uuid, 1) for uuid, record in picture.facts.vms.items()
-                               if managed_objection(settings, None, vm_of(record))])
+        self.settings, self.rows, self.unmanaged = settings, picture.facts.vms, {}
 
     def managed(self, domains):
         """The VMs that it would stop: all that are not known to be unmanaged."""
-        return [uuid for uuid in sorted(domains or ()) if uuid not in self.unmanaged]
+        return [uuid for uuid in sorted(domains or ()) if not self.is_unmanaged(uuid)]
+
+    def is_unmanaged(self, uuid):
+        if uuid not in self.unmanaged:
+            try:
+                record = parse_row(uuid, VM_ROW, self.rows.get(uuid, ''), {})
+            except ValueError:
+                return False
+            self.unmanaged[uuid] = bool(managed_objection(self.settings, None, vm_of(record)))
+        return self.unmanaged[uuid]
 
     # -- each tick ------------------------------------------------------------
 
@@ -7357,7 +7380,7 @@ class Watcher(object):
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
-        picture, why = read_picture(self.dom0, self.boot)
+        picture, why = read_picture(self.dom0, self.boot, False)
         if why and self.peers:
             return                      # what is known is better than nothing
         self.picture = picture or Picture(facts=Facts(NEVER))
@@ -7374,7 +7397,6 @@ class Watcher(object):
         for uuid in set(self.peers) - set(self.addresses):
             del self.peers[uuid]
         self.guardian.learn(self)
-        facts.vms = {}                  # some megabytes, which every round would inherit
 
     def tick(self):
         now = self.dom0.now()
@@ -7460,8 +7482,8 @@ class Watcher(object):
                 told.append(report)
         # Their own word of this very tick is the younger one.
         behind = [pair for pair in self.peers.items() if pair[1].leased < now]
-        for report in told:
-            self.take_hearsay(now, report, behind)
+        for uuid, peer in behind:
+            self.take_hearsay(now, peer, [report.opinion(uuid) for report in told])
 
     def is_news(self, peer, report):
         """Never the same packet twice, never an older one of the same boot."""
@@ -7485,11 +7507,11 @@ class Watcher(object):
         self.obey(now, report)
         return True
 
-    def take_hearsay(self, now, report, behind):
-        """What it knows of those who did not tell us now: when it last heard
-        them (R-1, R-2), and what they promised."""
-        for uuid, peer in behind:
-            ago, lease, tie, lease_age = report.opinion(uuid)
+    def take_hearsay(self, now, peer, opinions):
+        """What others know of one who did not tell us now: when they last heard
+        it (R-1, R-2), and what it promised.  Most of them say the same."""
+        for text in sorted(set(opinions)):
+            ago, lease, tie, lease_age = parse_opinion(text)
             if ago is not None:
                 peer.alive_at = max(peer.alive_at, now - ago)
             if lease_age is not None:
