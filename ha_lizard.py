@@ -3037,6 +3037,7 @@ class Job(object):
         if self.password:
             errors = errors.replace(self.password, '***')
         self.result = Result(self.argv, status, self.text('output'), errors)
+        self.said = None
 
     def close(self, name):
         if name in self.pipes:
@@ -3321,14 +3322,19 @@ def relatives(family, table):
 # answer it.  Where no raw socket can be had (a dom0 always can: it is root)
 # only TCP is asked, rather than by a `ping` process per host and second.
 
+PLACES = {}                         # what place_of() found
+
+
 def place_of(address):
     """(family, socket address) of a numeric address, or None."""
-    try:
-        found = socket.getaddrinfo(address, 0, socket.AF_UNSPEC,
-                                   socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-        return found[0][0], found[0][4]
-    except (EnvironmentError, socket.error, UnicodeError, TypeError):
-        return None
+    if address not in PLACES:
+        try:
+            found = socket.getaddrinfo(address, 0, socket.AF_UNSPEC,
+                                       socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        except (EnvironmentError, socket.error, UnicodeError, TypeError):
+            return None
+        PLACES[address] = found[0][0], found[0][4]
+    return PLACES[address]
 
 
 class Ask(object):
@@ -3476,7 +3482,7 @@ class Prober(object):
 
     def __init__(self, ports=PORTS, patience=ICMP_ALONE, icmp=True):
         self.ports, self.patience, self.icmp = ports, patience, icmp
-        self.asks, self.places = {}, {}         # address: Ask; address: place
+        self.asks = {}                          # address: Ask
         self.numbers, self.count = {}, 0        # number of an ask: its address
         self.deaf = set()                       # did not answer ICMP last time
         self.raw = {}                           # family: socket
@@ -3510,12 +3516,11 @@ class Prober(object):
                 self.press(ask, now)
 
     def begin(self, address, now):
-        if address not in self.places:
-            self.places[address] = place_of(address)
-        if not self.places[address]:
+        place = place_of(address)
+        if not place:
             return
         self.count = (self.count + 1) % 65536
-        ask = Ask(self.places[address], self.count, now)
+        ask = Ask(place, self.count, now)
         self.asks[address], self.numbers[ask.number] = ask, address
         if address in self.deaf or not self.send_echo(ask):
             self.press(ask, now)
@@ -4142,30 +4147,41 @@ def parse_records(text, fields):
     """
     if text and not text.endswith('\n\n\n'):
         return [], [], 'its output is cut short'
-    records, doubtful = [], []
-    for block in text.split('\n\n\n')[:-1]:
-        record, sound = parse_block(block.lstrip('\n'), fields)
+    records, doubtful, seen, last, texts = [], set(), set(), None, {}
+    for block in blocks(text):
+        record, sound = parse_block(block.lstrip('\n'), fields, texts)
         uuid = record.get('uuid', '')
         if not UUID.match(uuid):
             # The rest of the record before it, split by a value's blank lines.
-            if not records and not doubtful:
+            if last is None:
                 return [], [], 'its output is no list of records'
-            uuid, sound = (records[-1:] or [{'uuid': doubtful[-1]}])[0]['uuid'], False
-        if sound and uuid not in doubtful:
+            uuid, sound = last, False
+        if sound and uuid not in seen:
             records.append(record)
         else:
-            doubtful.append(uuid)
-    uuids = [record['uuid'] for record in records]
-    if len(set(uuids)) < len(uuids):
-        doubtful.extend([each for each in uuids if uuids.count(each) > 1])
+            doubtful.add(uuid)
+        seen.add(uuid)
+        last = uuid
     return ([record for record in records if record['uuid'] not in doubtful],
-            sorted(set(doubtful)), None)
+            sorted(doubtful), None)
 
 
-def parse_block(block, fields):
-    """(the fields of one record, whether it is beyond doubt)"""
+def blocks(text):
+    """What ends in two empty lines, one after the other: a list of them would
+    be a second copy of some megabytes."""
+    start, end = 0, text.find('\n\n\n')
+    while end >= 0:
+        yield text[start:end]
+        start, end = end + 3, text.find('\n\n\n', end + 3)
+
+
+def parse_block(block, fields, texts):
+    """(the fields of one record, whether it is beyond doubt).  `texts`: those
+    known already, each as {itself: itself}: most come thousands of times."""
     found = FIELD.findall(block)
-    record = dict(found[::-1])          # in doubt, the first uuid names it
+    # In doubt, the first uuid names it.
+    record = dict([(texts.setdefault(name, name), texts.setdefault(value, value))
+                   for name, value in found[::-1]])
     sound = len(record) == len(found) == block.count('\n') + 1
     missing = [name for name in fields if name not in record and name not in OPTIONAL]
     strange = [name for name in record if name not in fields]
@@ -4234,8 +4250,9 @@ class Pool(object):
                                 self.settings.xe_timeout) for kind, fields in lists]
         wait_for_all(self.dom0, jobs)
         facts = Facts(self.dom0.now())
-        for (kind, fields), job in zip(lists, jobs):
-            why = self.take(facts, kind, fields, job.result)
+        for kind, fields in lists:
+            # What xe printed goes as soon as it is read: some megabytes.
+            why = self.take(facts, kind, fields, jobs.pop(0).result)
             if why:
                 return None, why
         return facts, None
@@ -4306,10 +4323,11 @@ class Pool(object):
             fields[1:])), self.settings.xe_timeout) for fields in lists]
         wait_for_all(self.dom0, jobs)
         tables = []
-        for fields, job in zip(lists, jobs):
-            if not job.result:
-                return None, why_failed(job.result)
-            records, _, why = parse_records(job.result.output, ('uuid',) + fields[1:])
+        for fields in lists:
+            result = jobs.pop(0).result
+            if not result:
+                return None, why_failed(result)
+            records, _, why = parse_records(result.output, ('uuid',) + fields[1:])
             if why:
                 return None, 'xe %s-list: %s' % (fields[0], why)
             tables.append(records)
@@ -4407,19 +4425,21 @@ def rows(kind, records, names):
             for uuid, record in sorted(records.items())]
 
 
-def read_picture(dom0, boot):
-    """(Picture, None), (None, None) if there is none, or (None, why it is unknown)."""
+def read_picture(dom0, boot, whole=True):
+    """(Picture, None), (None, None) if there is none, or (None, why it is unknown).
+    whole=False: the VMs stay texts for parse_row, since of thousands a watcher
+    needs the few that run on its host."""
     text = dom0.read(PICTURE)
     if text is None:
         return None, None
     pairs = from_state(text)
     try:
-        return parse_picture(pairs or [], boot), None
+        return parse_picture(pairs or [], boot, whole), None
     except (KeyError, ValueError):
         return None, '%s cannot be understood: the pool is unknown until xapi tells' % PICTURE
 
 
-def parse_picture(pairs, boot):
+def parse_picture(pairs, boot, whole):
     head = dict([pair for pair in pairs if '.' not in pair[0]])
     # The clock starts anew with every boot: an older picture has no age.
     facts = Facts({True: float(head['at']), False: NEVER}[head['boot'] == boot])
@@ -4433,15 +4453,25 @@ def parse_picture(pairs, boot):
         picture.enabled = unescape(head['enabled'])
     tables = {'host': (facts.hosts, HOST_ROW), 'vm': (facts.vms, VM_ROW),
               'appliance': (facts.appliances, ('name-label',))}
+    texts = {}                          # one of each: most come thousands of times
     for key, value in pairs:
         kind, name = (key.split('.', 1) + [''])[:2]
         if kind in layers:
             layers[kind][name] = unescape(value)
+        elif kind == 'vm' and not whole:
+            facts.vms[name] = value
         elif kind in tables:
             table, names = tables[kind]
-            table[name] = dict(zip(names, unpack(value, len(names))))
-            table[name]['uuid'] = name
+            table[name] = parse_row(name, names, value, texts)
     return picture
+
+
+def parse_row(uuid, names, text, texts):
+    """{name: text} of a row; ValueError if it is none.  `texts`: as parse_block's."""
+    record = dict([(name, texts.setdefault(value, value)) for name, value
+                   in zip(names, unpack(text, len(names)))])
+    record['uuid'] = uuid
+    return record
 
 
 ###############################################################################
@@ -8379,7 +8409,8 @@ class Site(object):
                 mark for mark in MAINTENANCE_MARKS if other.get(mark, 'false') != 'false'])
             record['marked'] = other.get(DECLARED_MARK, '')
         for record in facts.vms.values():
-            other = parse_map(record['other-config']) or {}
+            # Thousands of them: of the longest text only two are of use.
+            other = parse_map(record.pop('other-config')) or {}
             record['field'] = other.get(field_key(self.settings), '')
             record['stamp'] = other.get(STAMP, '')
         self.note_doubts(pool)
@@ -8828,7 +8859,7 @@ class Report(Record):
     stopped its VMs, or None (R-3); tie: also in an exact half.  opinions:
     uuid -> (seconds since it answered, lease, tie, age of that lease), each as
     text, or in a report that was received the text of them all: 64 watchers
-    hold 4,000 opinions a tick, and nearly all of them are never looked at.
+    send 4,000 opinions a tick, and nearly all of them are never looked at.
     heirs: the succession list, known_at seconds old.  domains: uuids that run
     there, domains_age seconds old, or None.
     """
@@ -8836,7 +8867,7 @@ class Report(Record):
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
         'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': (),
         'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
-        'parts': 1, 'orders': '', 'echo': '', 'parsed': None,
+        'parts': 1, 'orders': '', 'echo': '',
     }
 
     def text(self):
@@ -8851,16 +8882,13 @@ class Report(Record):
             lines.append('domains=%s\n' % ' '.join(self.domains))
         return ''.join(lines)
 
-
     def opinion(self, uuid):
-        """What a report that was received says of a member."""
-        if self.parsed is None:
-            self.parsed = dict([each.split(' ', 1) for each in self.opinions.split(';')
-                                if ' ' in each])
-        try:
-            return parse_opinion(self.parsed.get(uuid, ''))
-        except ValueError:
-            return None, None, False, None      # none, or none that is understood
+        """The text of what a report that was received says of a member, or ''."""
+        start = self.opinions.find(';%s ' % uuid)
+        if start < 0:
+            return ''
+        start += len(uuid) + 2
+        return self.opinions[start:self.opinions.index(';', start)]
 
 
 def number_text(number):
@@ -8880,7 +8908,11 @@ def opinion_text(opinion):
 
 
 def parse_opinion(text):
-    ago, lease, tie, lease_age = [text_number(word) for word in text.split(' ')]
+    """What opinion_text() was made of; None for what it does not tell."""
+    try:
+        ago, lease, tie, lease_age = [text_number(word) for word in text.split(' ')]
+    except ValueError:
+        return None, None, False, None      # none, or none that is understood
     return ago, lease, bool(tie), lease_age
 
 
@@ -8898,8 +8930,7 @@ def parse_report(text):
         heirs=values['heirs'].split(), heirs_age=int(values['heirs_age']),
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
-        orders=unescape(values['orders']),
-        opinions=values['opinions'])
+        orders=unescape(values['orders']), opinions=';%s;' % values['opinions'])
     if 'domains' in values:
         report.domains = values['domains'].split()
     return report
@@ -8978,7 +9009,8 @@ class Guardian(object):
         self.lease, self.tie, self.why = None, False, 'it has just started'
         self.told = []                  # (lease or None, patience, grace, tie) of 3 ticks
         self.stopped, self.jobs, self.guarding, self.unfed = '', [], False, False
-        self.may, self.unmanaged = 'nothing is known yet', {}
+        self.may, self.settings = 'nothing is known yet', None
+        self.rows, self.unmanaged = {}, {}      # texts of VMs; those that were read
 
     def take_up(self, watch, now):
         """A promise that was given goes on; the cut may be as old as the time
@@ -8998,12 +9030,20 @@ class Guardian(object):
         self.may = promise_objection(settings, picture, watcher.dom0, self.master)
         if watcher.is_frozen():
             self.may = 'HA is frozen'
-        self.unmanaged = dict([(uuid, 1) for uuid, record in picture.facts.vms.items()
-                               if managed_objection(settings, None, vm_of(record))])
+        self.settings, self.rows, self.unmanaged = settings, picture.facts.vms, {}
 
     def managed(self, domains):
         """The VMs that it would stop: all that are not known to be unmanaged."""
-        return [uuid for uuid in sorted(domains or ()) if uuid not in self.unmanaged]
+        return [uuid for uuid in sorted(domains or ()) if not self.is_unmanaged(uuid)]
+
+    def is_unmanaged(self, uuid):
+        if uuid not in self.unmanaged:
+            try:
+                record = parse_row(uuid, VM_ROW, self.rows.get(uuid, ''), {})
+            except ValueError:
+                return False
+            self.unmanaged[uuid] = bool(managed_objection(self.settings, None, vm_of(record)))
+        return self.unmanaged[uuid]
 
     # -- each tick ------------------------------------------------------------
 
@@ -9268,7 +9308,7 @@ class Watcher(object):
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
-        picture, why = read_picture(self.dom0, self.boot)
+        picture, why = read_picture(self.dom0, self.boot, False)
         if why and self.peers:
             return                      # what is known is better than nothing
         self.picture = picture or Picture(facts=Facts(NEVER))
@@ -9370,8 +9410,8 @@ class Watcher(object):
                 told.append(report)
         # Their own word of this very tick is the younger one.
         behind = [pair for pair in self.peers.items() if pair[1].leased < now]
-        for report in told:
-            self.take_hearsay(now, report, behind)
+        for uuid, peer in behind:
+            self.take_hearsay(now, peer, [report.opinion(uuid) for report in told])
 
     def is_news(self, peer, report):
         """Never the same packet twice, never an older one of the same boot."""
@@ -9395,11 +9435,11 @@ class Watcher(object):
         self.obey(now, report)
         return True
 
-    def take_hearsay(self, now, report, behind):
-        """What it knows of those who did not tell us now: when it last heard
-        them (R-1, R-2), and what they promised."""
-        for uuid, peer in behind:
-            ago, lease, tie, lease_age = report.opinion(uuid)
+    def take_hearsay(self, now, peer, opinions):
+        """What others know of one who did not tell us now: when they last heard
+        it (R-1, R-2), and what it promised.  Most of them say the same."""
+        for text in sorted(set(opinions)):
+            ago, lease, tie, lease_age = parse_opinion(text)
             if ago is not None:
                 peer.alive_at = max(peer.alive_at, now - ago)
             if lease_age is not None:

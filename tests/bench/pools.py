@@ -5,6 +5,8 @@ the product must understand.  Every VM runs, nothing is wrong and nothing new.
 """
 
 import os
+import shutil
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -93,6 +95,17 @@ def files(pool, me, now):
         ha_lizard.WATCH: ha_lizard.Watch(boot=BOOT, started=now, peers=peers,
                                          heirs=pool.hosts[1:]).text(),
         ha_lizard.Notes.path: ha_lizard.to_state(notes)}
+
+
+def compiled(folder, python=sys.executable):
+    """A folder below that one with the program and its compiled form."""
+    place = os.path.join(folder, 'program-' + os.path.basename(python))
+    if not os.path.isdir(place):
+        os.makedirs(place)
+        for name in ('ha_lizard.py', 'ha-cfg'):
+            shutil.copy(os.path.join(os.path.dirname(TESTS), name), place)
+        subprocess.check_call([python, '-m', 'py_compile', place + '/ha_lizard.py'])
+    return place
 
 
 class Machine(object):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pools
+import startup
 import ha_lizard
 
 XE = '''#!/bin/sh
@@ -43,16 +44,24 @@ def put(path, text, mode=0o644):
     os.chmod(path, mode)
 
 
-def child(root, latency, warm_up, program=None):
-    """Measure in a new process: {what: number}."""
-    environment = dict(os.environ)
-    environment.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': latency,
-                        'PATH': root + '/bin:' + os.environ['PATH'],
-                        'PYTHONPATH': os.pathsep.join(sys.path)})
-    code = 'import meter; meter.tell(%d)' % warm_up
+def environment(root, latency, python=sys.executable):
+    """For a process that measures in that dom0: it has the compiled program, as
+    the services have; compiling takes more memory than a round."""
+    found = dict(os.environ)
+    found.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': latency,
+                  'PATH': root + '/bin:' + os.environ['PATH'], 'PYTHONPATH':
+                  os.pathsep.join([pools.compiled(root, python), pools.HERE])})
+    return found
+
+
+def child(root, latency, counts, program=None, python=sys.executable):
+    """Measure in a new process: {what: number}.  `counts`: rounds before, rounds
+    measured."""
+    code = 'import meter; meter.tell(%d, %d)' % counts
     if program:
         code = program + '; ' + code
-    output = subprocess.check_output([sys.executable, '-c', code], env=environment)
+    output = subprocess.check_output([python, '-c', code], cwd=root,
+                                     env=environment(root, latency, python))
     lines = [line.split('=') for line in ha_lizard.to_text(output).split()]
     return dict([(key, float(value)) for key, value in lines])
 
@@ -62,10 +71,13 @@ def cost(size, role, folder, program=None):
     pool = pools.texts(*size)
     root = os.path.join(folder, '%s-%d-%d' % ((role,) + size))
     furnish(root, pool, pool.hosts[{'master': 0, 'slave': 1}[role]])
-    found = child(root, '0', 4, program)
-    slow = child(root, LATENCY, 0, program)
-    found['slow wall'] = slow['wall']
-    found.update({'hosts': size[0], 'vms': size[1], 'role': role})
+    found = child(root, '0', (4, 3), program)
+    found['slow wall'] = child(root, LATENCY, (0, 2), program)['wall']
+    found.update({'hosts': size[0], 'vms': size[1], 'role': role, 'old memory': None})
+    old = [python for version, python in sorted(startup.pythons().items())
+           if version < '3']
+    if old:
+        found['old memory'] = child(root, '0', (1, 2), program, old[-1])['memory']
     return found
 
 
@@ -83,11 +95,11 @@ def objections(line):
 
 
 HEADS = ('role', 'hosts', 'VMs', 'xe calls', 'processes', 'bytes read', 'own CPU s',
-         'peak MB', 'wall s, xe 0.15 s', 'wall s, xe 0 s', 'files written', 'journal lines')
+         'peak MB', 'on Python 2', 'wall s, xe 0.15 s', 'wall s, xe 0 s', 'files written', 'journal lines')
 
 
 def row(line):
     return (line['role'], '%d' % line['hosts'], '%d' % line['vms'], '%d' % line['xe'],
             '%d' % line['processes'], '%d' % line['bytes'], '%.3f' % line['cpu'],
-            '%.1f' % line['memory'], '%.2f' % line['slow wall'], '%.2f' % line['wall'],
+            '%.1f' % line['memory'], '%.1f' % (line['old memory'] or 0), '%.2f' % line['slow wall'], '%.2f' % line['wall'],
             '%d' % line['files'], '%d' % line['journal'])

@@ -37,10 +37,6 @@ def measure(members, dead, seconds, folder):
     root = os.path.join(folder, 'watch-%d-%d' % (members, dead))
     rounds.furnish(root, pool, pool.hosts[0])
     rounds.put(root + ha_lizard.PICTURE, picture(pool))
-    environment = dict(os.environ)
-    environment.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': '0',
-                        'PATH': root + '/bin:' + os.environ['PATH'],
-                        'PYTHONPATH': os.pathsep.join(sys.path)})
     alive = [pool.addresses[uuid] for uuid in pool.hosts[1:members - dead]]
     lines = list(SETUP) + ['ip addr add %s/32 dev lo' % address for address in alive]
     uuids = dict([(pool.addresses[uuid], uuid) for uuid in pool.hosts])
@@ -50,7 +46,8 @@ def measure(members, dead, seconds, folder):
               'sleep 1', '"%s" -c "import meter; meter.watch(%d)"' % (
                   sys.executable, seconds), 'kill $peers']
     return subprocess.Popen(['unshare', '-n', 'sh', '-c', '\n'.join(lines)],
-                            env=environment, stdout=subprocess.PIPE)
+                            cwd=root,
+                            env=rounds.environment(root, '0'), stdout=subprocess.PIPE)
 
 
 def picture(pool):
