@@ -4689,17 +4689,9 @@ def byte_order(uuid, lengths):
     return ''.join(turned + pairs[start:])
 
 
-def hosts_problems(dom0, settings, hosts):
-    """[sentence]: what is wrong with the hosts files for these members, for
-    `ha-cfg check`.  None of it can make us fence the wrong host."""
-    found = []
-    for method in settings.fence_method:
-        found += ['%s: %s' % (method, why) for why in
-                  file_problems(dom0, settings, method, hosts)]
-    return found
-
-
 def file_problems(dom0, settings, method, hosts):
+    """[sentence]: what is wrong with the hosts file of a method for these
+    members, for `ha-cfg check`.  None of it can make us fence the wrong host."""
     agents = [agent_for(dom0, settings, method, host) for host in hosts]
     text = agents and dom0.read(agents[0].file('hosts'))
     found = []
@@ -4708,7 +4700,8 @@ def file_problems(dom0, settings, method, hosts):
         found = ['%s.hosts %s' % (method, problem) for problem in problems]
         found += ['%s.hosts line %d has the address of member %s' % (
             method, device.line, host.name) for device in devices for host in hosts
-            if method != 'XVM' and numeric(device.address) == (numeric(host.address) or '')]
+            if method != 'XVM' and device.uuid != host.uuid
+            and numeric(device.address) == (numeric(host.address) or '')]
     for agent in agents:
         why = agent.objection()
         # what is said of a line already is not said again

@@ -1561,26 +1561,28 @@ class Guarded(base.TestCase):
         self.assertIn('serial czj9, this one has CZJ1',
                       self.identities('', method='ILO', serial='CZJ9')[0])
 
-    def problems(self, text, *methods, **more):
+    def problems(self, text, method='ILO', **more):
         dom0 = FakeDom0(files={FOLDER + 'ILO/ILO.hosts': text})
         hosts = [host(N1, 'n1', '10.0.0.1'), host(N2, 'n2', '10.0.0.2')]
-        return ha_lizard.hosts_problems(dom0, settings(*(methods or ('ILO',)), **more), hosts)
+        return ha_lizard.file_problems(dom0, settings(**more), method, hosts)
 
-    def test_hosts_problems(self):
+    def test_file_problems(self):
         good = '%s:b1\n%s:b2\n' % (N1, N2)
         self.assertEqual(self.problems(good), [])
         self.assertEqual(self.problems(good, 'POOL'), [])
         self.assertEqual(self.problems(good + '%s:b3\n' % N3),
-                         ['ILO: ILO.hosts line 3: %s: this is no host of the pool' % N3])
+                         ['ILO.hosts line 3: %s: this is no host of the pool' % N3])
         self.assertEqual(self.problems('%s:b1\n' % N1), [
-            'ILO: ILO.hosts has no usable line for n2 (%s)' % N2])
-        self.assertEqual(self.problems(good, fence_passwd=''), ['ILO: FENCE_PASSWD is empty'])
-        self.assertIn('ILO: ILO.hosts line 2 has the address of member n1',
+            'ILO.hosts has no usable line for n2 (%s)' % N2])
+        self.assertEqual(self.problems(good, fence_passwd=''), ['FENCE_PASSWD is empty'])
+        self.assertIn('ILO.hosts line 2 has the address of member n1',
                       self.problems('%s:b1\n%s:10.0.0.1\n' % (N1, N2)))
+        self.assertEqual(self.problems('%s:b1\n%s:10.0.0.2\n' % (N1, N2)), [
+            'ILO.hosts line 2 has the address of n2 itself, not of its device'])
         self.assertEqual(self.problems('%s:b1\n%s: b2\n' % (N1, N2)), [
-            'ILO: ILO.hosts line 2: %s: a space or tab where none belongs' % N2])
+            'ILO.hosts line 2: %s: a space or tab where none belongs' % N2])
         self.assertEqual(self.problems('', 'PDU'), [
-            'PDU: there is no such method and no %sPDU/PDU.sh' % FOLDER])
+            'there is no such method and no %sPDU/PDU.sh' % FOLDER])
 
 
 # -- the devices of the simulator ----
