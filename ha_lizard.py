@@ -4724,6 +4724,7 @@ class Attempt(object):
         self.stopped = None                 # why it was given up before any harm
         self.off_since = None               # when an "off" was first read
         self.last = 'it did not answer in time'
+        self.refusal = ''                   # what it said instead of obeying
 
     def verdict(self):
         """Each step returns a verdict, or None to go on; the clock ends it."""
@@ -4745,6 +4746,8 @@ class Attempt(object):
         now, answer = self.dom0.now(), self.agent.power_off()
         if answer.reached:
             self.commanded, self.sent = True, now
+            if self.dom0.now() < self.agent.deadline:
+                self.refusal = answer.why
         self.taken = answer.taken
         return self.noted(answer)
 
@@ -4796,13 +4799,20 @@ class Attempt(object):
         # nothing is asked that could not be answered in time
         if self.dom0.now() + PAUSE >= self.agent.deadline:
             return self.failed('%s is not proved off after %d s: %s%s' % (
-                self.agent.host.name, self.agent.budget(), self.last,
+                self.agent.host.name, self.agent.budget(), self.obstacle(),
                 self.agent.slowness()))
         self.agent.nap(PAUSE)
         if self.agent.blind and self.resent:
             return self.failed(self.last)
         if self.is_stopped():
             return self.failed(self.stopped)
+
+    def obstacle(self):
+        """What stood in the way: "it reads on" alone hides a right that the
+        device's user lacks."""
+        if self.refusal in self.last:
+            return self.last
+        return '%s; %s' % (self.last, self.refusal)
 
     def command_again(self):
         """At once if no command came through; soon if it was refused, as busy
@@ -5330,7 +5340,10 @@ class IloAgent(SshAgent):
             self.words(result) or 'nothing'))
 
     def words(self, result):
-        return self.quoted(' '.join([line for line in clp_lines(result.output)
+        """What it said after its banner."""
+        lines = clp_lines(result.output)
+        starts = [place for place, line in enumerate(lines) if line.startswith('status=')]
+        return self.quoted(' '.join([line for line in lines[(starts or [0])[0]:]
                                      if not CLP_NOISE.match(line)]))
 
 
@@ -5991,6 +6004,7 @@ CLUSTER_TABOO = ('action', 'option', 'passwd', 'password', 'passwd_script',
                  'password_script', 'ipaddr', 'ip', 'login', 'username', 'ipport',
                  'method', 'missing_as_off', 'delay', 'verbose', 'verbose_level',
                  'debug', 'debug_file', 'separator', 'plug_separator', 'nodename')
+CLUSTER_STAMP = re.compile(r'[\d-]+ [\d:,]+ [A-Z]+: ')
 CLUSTER_STATES = {0: ('on', 'Status: ON'), 2: ('off', 'Status: OFF')}
 
 
@@ -6020,6 +6034,11 @@ class ClusterAgent(Agent):
         if state != 'unknown' and line in result.output.split('\n'):
             return Answer(state=state, why='%s reads %s' % (self.host.name, state))
         return self.not_run(result) or Answer(why=self.ended('status', result))
+
+    def said(self, result):
+        """Its last line: before it come warnings of its Python, or where it broke."""
+        lines = (result.errors.strip() or result.output.strip()).split('\n')
+        return self.quoted(CLUSTER_STAMP.sub('', lines[-1])) or 'nothing'
 
     def ended(self, action, result):
         return '%s action=%s ended with status %s and said: %s' % (

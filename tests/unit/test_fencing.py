@@ -194,6 +194,15 @@ class Protocol(base.TestCase):
         self.assertEqual(len(sent), 2)
         self.assertTrue(30 <= sent[1] <= 35, sent)
 
+    def test_a_failure_says_what_the_device_answered_to_the_command(self):
+        refused = devices.clp_failed('COMMAND ERROR-UNSPECIFIED', 'Insufficient privileges.')
+        dom0 = ilo()
+        dom0.answers = lambda argv: {'power': (0, ON[1], '')}.get(argv[-1], (0, refused[1], ''))
+        verdict = self.prove(dom0)
+        self.assertEqual('ILO: n2 is not proved off after 60 s: n2 reads on; the device refused: '
+                         'error_tag=COMMAND ERROR-UNSPECIFIED Insufficient privileges.',
+                         verdict.why)
+
     def test_what_has_read_off_is_not_commanded_again(self):
         dom0 = ilo(TAKEN, OFF, UNREACHED)
         self.prove(dom0)
@@ -789,6 +798,15 @@ class Ssh(base.TestCase):
     def test_status_of_ssh_does_not_count(self):
         self.assertEqual(self.prove(ilo((1,) + TAKEN[1:], (255,) + OFF[1:])).result,
                          'off')
+
+    def test_the_banner_is_none_of_its_words(self):
+        banner = ('User:Admin logged-in to ILO.(10.0.0.9)\r\nServer Power: On\r\n\r\n'
+                  '</>hpiLO-> power off hard\r\n')
+        answer = ha_lizard.agent_for(
+            ilo((0, banner + devices.clp_failed('X', 'No.')[1], '')), settings(), 'ILO', host())
+        answer.objection()
+        answer.dom0.promise(100)
+        self.assertEqual('the device refused: error_tag=X No.', answer.power_off().why)
 
     def test_words_of_a_device(self):
         verdict = self.prove(ilo(devices.clp_failed('COMMAND ERROR-UNSPECIFIED',
@@ -1425,6 +1443,17 @@ class Cluster(base.TestCase):
         for status in ((0, 'Status: ON\n', ''), (0, 'Status: OFF\n', ''), (1, 'Status: OFF\n', ''),
                        (2, '', ''), (2, 'Status: ON\n', ''), (2, 'x Status: OFF\n', '')):
             self.assertEqual(self.prove(done, status).result, 'failed', status)
+
+    def test_of_its_words_the_last_line_counts(self):
+        words = ('/usr/sbin/fence_apc:5: DeprecationWarning: x\n  import pipes\n2026-11-24 '
+                 '18:56:16,677 ERROR: Unable to connect/login to fencing device\n\n\n')
+        for result, said in (((1, '', words), 'Unable to connect/login to fencing device'),
+                             ((1, 'Failed\n', ''), 'Failed'), ((1, '', ''), 'nothing')):
+            agent = ha_lizard.agent_for(FakeDom0([result]), settings(), 'fence_apc', host())
+            agent.device = ha_lizard.Device()
+            agent.dom0.promise(100)
+            self.assertEqual('fence_apc action=status ended with status 1 and said: ' + said,
+                             agent.state().why)
 
     def test_taboo(self):
         for word in ('action=on', 'option=on', 'passwd_script=/x', 'missing_as_off=1',
