@@ -4778,8 +4778,8 @@ class Attempt(object):
             return self.ruled('off', '%s says that it is done, and FENCE_TRUST_AGENT=1'
                               % self.agent.name)
         if self.taken and self.agent.blind:
-            return self.ruled('unproved', '%s says that it is done, and cannot show it'
-                              % self.agent.name)
+            return self.ruled('unproved', '%s says that it is done, and %s' % (
+                self.agent.name, self.agent.blindness))
         if answer.state == 'off' and self.agent.must_obey and not self.taken:
             answer = Answer(why='it reads off, but has not done what it was told')
         if answer.state == 'off':
@@ -5029,12 +5029,18 @@ def parse_secrets(text):
 
 # -- agents ----
 
+#: what clients say of a device with which all is well
+CLIENT_NOISE = re.compile('Warning: Permanently added|Get HPM.x Capabilities request failed|'
+                          'Close Session command failed')
+
+
 class Agent(object):
     """The power switch of one host.  A subclass knows the device's language."""
 
     default_user = 'root'
     switchless = False          # there is no device at all
-    blind = False               # it cannot tell whether the power is off
+    blind = False               # it cannot tell whether the power is off, because it
+    blindness = 'cannot show it'
     trusted = False             # its word is taken for a proof
     needs_password = True
     must_obey = False           # no "off" counts unless it took our command
@@ -5130,7 +5136,9 @@ class Agent(object):
         return printable(' '.join(text.split()), 200)
 
     def said(self, result):
-        return self.quoted(result.errors.strip() or result.output) or 'nothing'
+        lines = [line for line in (result.errors.strip() or result.output).split('\n')
+                 if not CLIENT_NOISE.match(line)]
+        return self.quoted('\n'.join(lines)) or 'nothing'
 
     def not_run(self, result):
         """The Answer when the client itself did not work, or None."""
@@ -5262,11 +5270,6 @@ class SshAgent(Agent):
             if names:
                 options.append('%s=+%s' % (option, ','.join(names)))
         return options
-
-    def said(self, result):
-        lines = [line for line in (result.errors.strip() or result.output).split('\n')
-                 if not line.startswith('Warning: Permanently added')]
-        return self.quoted('\n'.join(lines)) or 'nothing'
 
     def ssh_failed(self, result):
         """The Answer when ssh did not get through, or None."""
@@ -6004,6 +6007,9 @@ CLUSTER_TABOO = ('action', 'option', 'passwd', 'password', 'passwd_script',
                  'password_script', 'ipaddr', 'ip', 'login', 'username', 'ipport',
                  'method', 'missing_as_off', 'delay', 'verbose', 'verbose_level',
                  'debug', 'debug_file', 'separator', 'plug_separator', 'nodename')
+#: agents that look for "enabled" before the word is there: an answer that comes in
+#: pieces makes them say off, and even "already off" before they did anything
+CLUSTER_MISREADS = re.compile(r'fence_ilo(\d?_ssh|_mp)\Z')
 CLUSTER_STAMP = re.compile(r'[\d-]+ [\d:,]+ [A-Z]+: ')
 CLUSTER_STATES = {0: ('on', 'Status: ON'), 2: ('off', 'Status: OFF')}
 
@@ -6014,6 +6020,12 @@ class ClusterAgent(Agent):
 
     needs_password = False
     must_obey = True            # 2 is also how a script ends that cannot be read
+    blindness = 'takes an answer that comes in pieces for off'
+
+    def __init__(self, dom0, settings, name, host):
+        Agent.__init__(self, dom0, settings, name, host)
+        self.blind = (CLUSTER_MISREADS.match(name) is not None
+                      and not settings.fence_trust_agent)
 
     def power_off(self):
         return self.act('off')

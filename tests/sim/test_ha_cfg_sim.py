@@ -588,7 +588,7 @@ class TestOther(ServedCase):
         self.serve('fence PDU')
         script = '/etc/ha-lizard/fence/PDU/PDU.sh'
         self.served.host.files[script] = '#!/bin/sh\n'
-        self.assertIn('PDU cannot show that a host is off', ' '.join(self.findings('fencing')))
+        self.assertIn('PDU can switch a host off and cannot show it', ' '.join(self.findings('fencing')))
         self.done('set', 'FENCE_TRUST_AGENT', '1')
         self.assertIn('exit 0 of PDU is taken for proof', ' '.join(self.findings('fencing')))
 

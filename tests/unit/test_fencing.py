@@ -1444,6 +1444,19 @@ class Cluster(base.TestCase):
                        (2, '', ''), (2, 'Status: ON\n', ''), (2, 'x Status: OFF\n', '')):
             self.assertEqual(self.prove(done, status).result, 'failed', status)
 
+    def test_agents_that_misread_prove_nothing(self):
+        done, off = (0, 'Success: Already OFF\n', ''), (2, 'Status: OFF\n', '')
+        for name, trust, result in (
+                ('fence_ilo_ssh', False, 'unproved'), ('fence_ilo5_ssh', False, 'unproved'),
+                ('fence_ilo_mp', False, 'unproved'), ('fence_ilo_ssh', True, 'off'),
+                ('fence_ilo5', False, 'off'), ('fence_ipmilan', False, 'off')):
+            dom0 = FakeDom0([done, off], {FOLDER + '%s/%s.hosts' % (name, name): N2 + ':b2\n'})
+            given = settings(name, fence_trust_agent=trust)
+            verdict = ha_lizard.prove_off(dom0, given, host())
+            self.assertEqual(result, verdict.result, name)
+            self.assertEqual(result == 'off', ha_lizard.can_prove(given, name, dom0))
+            self.assertEqual(result == 'off', 'read off twice' in verdict.why)
+
     def test_of_its_words_the_last_line_counts(self):
         words = ('/usr/sbin/fence_apc:5: DeprecationWarning: x\n  import pipes\n2026-11-24 '
                  '18:56:16,677 ERROR: Unable to connect/login to fencing device\n\n\n')
