@@ -5326,7 +5326,8 @@ class IloAgent(SshAgent):
             return self.ssh_failed(result) or self.odd(result)
         if clp_status(result.output) == 0:
             return Answer(taken=True)
-        return Answer(why='the device refused: %s' % self.words(result))
+        return Answer(why='the device refused: %s' % (
+            self.words(result) or 'it does not say why'))
 
     def state(self):
         result = self.ssh('power')

@@ -22,7 +22,7 @@ power() {
 BROKEN = {
     'cannot be read': ('case $2 in\n    status) exit 1 ;\n', 'stop ended with status 2 '),
     'is killed': ('case $2 in stop) kill -9 $$ ;; status) exit 1 ;; esac\n',
-                  'stop ended with status -9 '),
+                  'stop ended with status 137 '),
     'hangs': ('case $2 in status) exit 1 ;; esac\nsleep 97 & echo $! >$D/child; wait\n',
               'did not answer in time'),
     'odd status': ('case $2 in stop) exit 0 ;; status) echo off; exit 3 ;; esac\n',

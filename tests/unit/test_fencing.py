@@ -888,6 +888,14 @@ class Ipmi(base.TestCase):
             self.assertEqual(min(2, len(dom0.calls)), calls, part)
             self.assertLessEqual(dom0.now(), 1060.01)
 
+    def test_noise_of_ipmitool_is_left_out(self):
+        noise = 'Get HPM.x Capabilities request failed, compcode = d4\n'
+        words = 'Set Chassis Power Control to Down/Off failed: Insufficient privilege level\n'
+        agent = ha_lizard.agent_for(FakeDom0([(1, '', noise + words)]), settings(), 'IPMI', host())
+        agent.device = ha_lizard.Device(address='b2')
+        agent.dom0.promise(100)
+        self.assertEqual('ipmitool says: ' + words.strip(), agent.power_off().why)
+
     def test_power_off_inhibit(self):
         """An iRMC takes the command, remembers it, and does nothing."""
         dom0 = self.dom0(lambda argv: {
