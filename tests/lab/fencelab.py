@@ -541,7 +541,7 @@ class SecretWatch(object):
     YOUTH = 40                  # looks
 
     def __init__(self, secrets):
-        self.secrets = [secret.encode() for secret in secrets]
+        self.secrets = secrets
         self.hits, self.looks, self.thread, self.watching = set(), {}, None, False
 
     def start(self):
@@ -560,14 +560,9 @@ class SecretWatch(object):
             time.sleep(0.03)
 
     def look_at(self, pid):
-        try:
-            with open('/proc/%d/cmdline' % pid, 'rb') as stream:
-                text = stream.read()
-        except OSError:                     # it has ended
-            return
+        text = arguments(pid)
         if [secret for secret in self.secrets if secret in text]:
-            words = text.decode('utf-8', 'replace').split('\0')
-            self.hits.add((os.path.basename(words[0]), ' '.join(words)[:60]))
+            self.hits.add((os.path.basename(text.split('\0')[0]), text.replace('\0', ' ')[:60]))
 
     def stop(self):
         self.watching = False
@@ -580,6 +575,14 @@ class SecretWatch(object):
 
 def pids():
     return [int(name) for name in os.listdir('/proc') if name.isdigit()]
+
+
+def arguments(pid):
+    """Of a process, each with a NUL after it; '' if it has ended."""
+    try:
+        return base.read('/proc/%s/cmdline' % pid)
+    except OSError:
+        return ''
 
 
 def can_listen(address, port):
