@@ -4779,17 +4779,9 @@ def byte_order(uuid, lengths):
     return ''.join(turned + pairs[start:])
 
 
-def hosts_problems(dom0, settings, hosts):
-    """[sentence]: what is wrong with the hosts files for these members, for
-    `ha-cfg check`.  None of it can make us fence the wrong host."""
-    found = []
-    for method in settings.fence_method:
-        found += ['%s: %s' % (method, why) for why in
-                  file_problems(dom0, settings, method, hosts)]
-    return found
-
-
 def file_problems(dom0, settings, method, hosts):
+    """[sentence]: what is wrong with the hosts file of a method for these
+    members, for `ha-cfg check`.  None of it can make us fence the wrong host."""
     agents = [agent_for(dom0, settings, method, host) for host in hosts]
     text = agents and dom0.read(agents[0].file('hosts'))
     found = []
@@ -4798,7 +4790,8 @@ def file_problems(dom0, settings, method, hosts):
         found = ['%s.hosts %s' % (method, problem) for problem in problems]
         found += ['%s.hosts line %d has the address of member %s' % (
             method, device.line, host.name) for device in devices for host in hosts
-            if method != 'XVM' and numeric(device.address) == (numeric(host.address) or '')]
+            if method != 'XVM' and device.uuid != host.uuid
+            and numeric(device.address) == (numeric(host.address) or '')]
     for agent in agents:
         why = agent.objection()
         # what is said of a line already is not said again
@@ -4821,6 +4814,7 @@ class Attempt(object):
         self.stopped = None                 # why it was given up before any harm
         self.off_since = None               # when an "off" was first read
         self.last = 'it did not answer in time'
+        self.refusal = ''                   # what it said instead of obeying
 
     def verdict(self):
         """Each step returns a verdict, or None to go on; the clock ends it."""
@@ -4842,6 +4836,8 @@ class Attempt(object):
         now, answer = self.dom0.now(), self.agent.power_off()
         if answer.reached:
             self.commanded, self.sent = True, now
+            if self.dom0.now() < self.agent.deadline:
+                self.refusal = answer.why
         self.taken = answer.taken
         return self.noted(answer)
 
@@ -4872,8 +4868,8 @@ class Attempt(object):
             return self.ruled('off', '%s says that it is done, and FENCE_TRUST_AGENT=1'
                               % self.agent.name)
         if self.taken and self.agent.blind:
-            return self.ruled('unproved', '%s says that it is done, and cannot show it'
-                              % self.agent.name)
+            return self.ruled('unproved', '%s says that it is done, and %s' % (
+                self.agent.name, self.agent.blindness))
         if answer.state == 'off' and self.agent.must_obey and not self.taken:
             answer = Answer(why='it reads off, but has not done what it was told')
         if answer.state == 'off':
@@ -4893,13 +4889,20 @@ class Attempt(object):
         # nothing is asked that could not be answered in time
         if self.dom0.now() + PAUSE >= self.agent.deadline:
             return self.failed('%s is not proved off after %d s: %s%s' % (
-                self.agent.host.name, self.agent.budget(), self.last,
+                self.agent.host.name, self.agent.budget(), self.obstacle(),
                 self.agent.slowness()))
         self.agent.nap(PAUSE)
         if self.agent.blind and self.resent:
             return self.failed(self.last)
         if self.is_stopped():
             return self.failed(self.stopped)
+
+    def obstacle(self):
+        """What stood in the way: "it reads on" alone hides a right that the
+        device's user lacks."""
+        if self.refusal in self.last:
+            return self.last
+        return '%s; %s' % (self.last, self.refusal)
 
     def command_again(self):
         """At once if no command came through; soon if it was refused, as busy
@@ -5116,12 +5119,18 @@ def parse_secrets(text):
 
 # -- agents ----
 
+#: what clients say of a device with which all is well
+CLIENT_NOISE = re.compile('Warning: Permanently added|Get HPM.x Capabilities request failed|'
+                          'Close Session command failed')
+
+
 class Agent(object):
     """The power switch of one host.  A subclass knows the device's language."""
 
     default_user = 'root'
     switchless = False          # there is no device at all
-    blind = False               # it cannot tell whether the power is off
+    blind = False               # it cannot tell whether the power is off, because it
+    blindness = 'cannot show it'
     trusted = False             # its word is taken for a proof
     needs_password = True
     must_obey = False           # no "off" counts unless it took our command
@@ -5217,7 +5226,9 @@ class Agent(object):
         return printable(' '.join(text.split()), 200)
 
     def said(self, result):
-        return self.quoted(result.errors.strip() or result.output) or 'nothing'
+        lines = [line for line in (result.errors.strip() or result.output).split('\n')
+                 if not CLIENT_NOISE.match(line)]
+        return self.quoted('\n'.join(lines)) or 'nothing'
 
     def not_run(self, result):
         """The Answer when the client itself did not work, or None."""
@@ -5350,11 +5361,6 @@ class SshAgent(Agent):
                 options.append('%s=+%s' % (option, ','.join(names)))
         return options
 
-    def said(self, result):
-        lines = [line for line in (result.errors.strip() or result.output).split('\n')
-                 if not line.startswith('Warning: Permanently added')]
-        return self.quoted('\n'.join(lines)) or 'nothing'
-
     def ssh_failed(self, result):
         """The Answer when ssh did not get through, or None."""
         if result.status != 255:
@@ -5410,7 +5416,8 @@ class IloAgent(SshAgent):
             return self.ssh_failed(result) or self.odd(result)
         if clp_status(result.output) == 0:
             return Answer(taken=True)
-        return Answer(why='the device refused: %s' % self.words(result))
+        return Answer(why='the device refused: %s' % (
+            self.words(result) or 'it does not say why'))
 
     def state(self):
         result = self.ssh('power')
@@ -5427,7 +5434,10 @@ class IloAgent(SshAgent):
             self.words(result) or 'nothing'))
 
     def words(self, result):
-        return self.quoted(' '.join([line for line in clp_lines(result.output)
+        """What it said after its banner."""
+        lines = clp_lines(result.output)
+        starts = [place for place, line in enumerate(lines) if line.startswith('status=')]
+        return self.quoted(' '.join([line for line in lines[(starts or [0])[0]:]
                                      if not CLP_NOISE.match(line)]))
 
 
@@ -6088,6 +6098,10 @@ CLUSTER_TABOO = ('action', 'option', 'passwd', 'password', 'passwd_script',
                  'password_script', 'ipaddr', 'ip', 'login', 'username', 'ipport',
                  'method', 'missing_as_off', 'delay', 'verbose', 'verbose_level',
                  'debug', 'debug_file', 'separator', 'plug_separator', 'nodename')
+#: agents that look for "enabled" before the word is there: an answer that comes in
+#: pieces makes them say off, and even "already off" before they did anything
+CLUSTER_MISREADS = re.compile(r'fence_ilo(\d?_ssh|_mp)\Z')
+CLUSTER_STAMP = re.compile(r'[\d-]+ [\d:,]+ [A-Z]+: ')
 CLUSTER_STATES = {0: ('on', 'Status: ON'), 2: ('off', 'Status: OFF')}
 
 
@@ -6097,6 +6111,12 @@ class ClusterAgent(Agent):
 
     needs_password = False
     must_obey = True            # 2 is also how a script ends that cannot be read
+    blindness = 'takes an answer that comes in pieces for off'
+
+    def __init__(self, dom0, settings, name, host):
+        Agent.__init__(self, dom0, settings, name, host)
+        self.blind = (CLUSTER_MISREADS.match(name) is not None
+                      and not settings.fence_trust_agent)
 
     def power_off(self):
         return self.act('off')
@@ -6117,6 +6137,11 @@ class ClusterAgent(Agent):
         if state != 'unknown' and line in result.output.split('\n'):
             return Answer(state=state, why='%s reads %s' % (self.host.name, state))
         return self.not_run(result) or Answer(why=self.ended('status', result))
+
+    def said(self, result):
+        """Its last line: before it come warnings of its Python, or where it broke."""
+        lines = (result.errors.strip() or result.output.strip()).split('\n')
+        return self.quoted(CLUSTER_STAMP.sub('', lines[-1])) or 'nothing'
 
     def ended(self, action, result):
         return '%s action=%s ended with status %s and said: %s' % (

@@ -6,7 +6,7 @@
 
 STATE is a folder; its files say what the device is like, and what it did:
     power   On or Off: the truth        model   2, 3, 4 or 5
-    mode    see say_no() and answer()   login   user and password, for telnet
+    mode    see answer() and greet()    login   user and password, for telnet
     log     every command that came
 """
 
@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from device import fall, get, put
+from device import get, hang_up, power, put, send, truth
 
 ENDING = {'2': '\r\n', '3': '\r\r\n', '4': '\r', '5': '\r\n'}
 BANNERS = {
@@ -37,25 +37,7 @@ def count(name):
 
 
 def out(text):
-    data = text.replace('\n', ENDING[get('model', '4')]).encode('latin-1')
-    if get('mode') == 'split':
-        for place in range(len(data)):
-            os.write(1, data[place:place + 1])
-            time.sleep(0.001)
-        return
-    while data:
-        data = data[os.write(1, data):]
-
-
-def hang_up():
-    """As when the device reboots: the whole session is gone."""
-    os.kill(os.getppid(), 9)
-    os._exit(1)
-
-
-def power():
-    fall()
-    return get('power', 'On')
+    send(text.replace('\n', ENDING[get('model', '4')]).encode('latin-1'))
 
 
 def answer(line):
@@ -69,30 +51,24 @@ def answer(line):
     if mode == 'busy' and count('busy') <= 2:
         return BAD % ('COMMAND ERROR-UNSPECIFIED', DATE, '')
     if words == ['power']:
-        return OK % (DATE, 'power: server power is currently: ' + said_power(mode))
+        return OK % (DATE, 'power: server power is currently: ' + power())
     if words[:2] == ['power', 'off'] or (words[0] == 'stop' and '/system1' in words):
         return power_off(mode)
     if words[:2] == ['power', 'on'] or (words[0] == 'start' and '/system1' in words):
         put('power', 'On')
         return OK % (DATE, 'Server powering on .......')
     if words[0] == 'show' and '/system1' in words:
-        word = {'On': 'enabled', 'Off': 'disabled'}[said_power(mode)]
+        word = {'On': 'enabled', 'Off': 'disabled'}[power()]
         return OK % (DATE, '/system1\n  Targets\n    firmware1\n  Properties\n    name=ProLiant '
                      'DL360 G6\n    number=CZJ12345AB\n    enabledstate=%s\n  Verbs\n    cd '
                      'version exit show reset set oemhp start stop' % word)
     return BAD % ('COMMAND NOT RECOGNIZED', DATE, '')
 
 
-def said_power(mode):
-    if mode == 'says off':
-        return 'Off'
-    return power()
-
-
 def power_off(mode):
     if mode == 'refuses':
         return BAD % ('COMMAND ERROR-UNSPECIFIED', DATE, 'Insufficient privileges.')
-    if mode == 'lies' or power() == 'Off':
+    if mode == 'lies' or truth() == 'Off':
         return BAD % ('COMMAND ERROR-UNSPECIFIED', DATE, 'Server power already off.')
     if mode == 'slow':
         put('falls_at', str(time.time() + 6))

@@ -6,6 +6,9 @@
     lab.run()                       all cases at once; their result, seconds, why
     lab.show()                      the matrix
 
+A case's label is a row of the tables in section 5 of README, with what is special
+about the case in parentheses; what README says there is what is asserted.
+
 Every process is started by us and ended by its pid; the one user that sshd needs
 is removed at the end, and what a killed run left is removed by the next.
 """
@@ -24,6 +27,7 @@ import threading
 import time
 
 import base
+import ha_lizard
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOST = '33e68e2c-5b7b-4d5e-ae9c-7baef5b1566b'
@@ -33,15 +37,22 @@ PRODUCT_PYTHON = os.environ.get('LAB_PYTHON', sys.executable)    # what fences: 
 # At most 20 characters: IPMI.
 SECRET = 'Hush-%d-lab' % os.getpid()
 WRONG = 'Wrong-%d-lab' % os.getpid()
+DECOY = 'Shown-%d-lab' % os.getpid()        # what must be found where secrets must not
 PREFIX = 'halizardlab'
 SHORT = 14                                  # seconds after which a bad device is given up
 ENVIRONMENT = dict(os.environ, LC_ALL='C', PYTHONDONTWRITEBYTECODE='1')
 SYSTEM_PATH = os.environ.get('PATH', '') + ':/usr/sbin:/sbin:/usr/bin:/bin'
 
-#: every method has to survive these; what is left out for one is said there
-FAILURES = ('wrong password', 'silent', 'refuses', 'lies', 'says off', 'late', 'dies',
-            'garbage')
+#: every method has to survive these; what is left out for one is said there.  The
+#: failures are the columns of README's second table, there with shorter names
+FAILURES = ('wrong password', 'silent', 'unreachable', 'refuses', 'lies', 'says off',
+            'late', 'dies', 'garbage')
 WORKING = ('works', 'slow', 'split', 'banner')
+README = base.read(os.path.join(base.ROOT, 'README'))
+#: what its sentences leave open
+PLACES = {'HOST': r'\S+', 'N s': r'\d+ s', 'HTTP N': r'HTTP \d+',
+          'status N': r'status \d+', 'PROGRAM': '.+', 'METHOD': r'\S+', 'WORDS': '.*'}
+SECTION = README[README.index('\n5  FENCING\n'):README.index('\n6  FILES AND NAMES\n')]
 
 
 def found(program):
@@ -52,11 +63,15 @@ def found(program):
             return path
 
 
+def lacking(*programs):
+    """Those of the programs that are not installed."""
+    missing = [program for program in programs + ('python3',) if not found(program)]
+    return missing + [PYTHON] * (not os.path.exists(PYTHON))
+
+
 def need(*programs):
     """A decorator: only where all of these are installed, and for root."""
-    missing = [program for program in programs + ('python3',) if not found(program)]
-    if not os.path.exists(PYTHON):
-        missing.append(PYTHON)
+    missing = lacking(*programs)
     why = 'not installed: ' + ', '.join(missing)
     if os.getuid():
         missing, why = ['root'], 'it takes root to add a user for sshd'
@@ -73,17 +88,27 @@ def free_port(kind=socket.SOCK_STREAM):
 
 class Lab(object):
 
-    def __init__(self, *secrets):
+    def __init__(self):
         self.folder = tempfile.mkdtemp('', 'ha-lizard-lab-')
         os.chmod(self.folder, 0o755)
         self.processes, self.servers, self.cases, self.user = [], [], [], None
-        self.watch = SecretWatch([SECRET, WRONG] + list(secrets))
+        self.left_out = []                  # (row, mode, why)
+        self.watch = SecretWatch([SECRET, WRONG, DECOY])
         atexit.register(self.close)
 
     def case(self, method, mode, label='', **more):
         case = Case(self, method, mode, label or method, **more)
         self.cases.append(case)
         return case
+
+    def leave_out(self, row, why, *modes):
+        self.left_out += [(row, mode, why) for mode in modes]
+
+    def missing(self, row):
+        """The modes that a row has neither a case for nor a reason for having none."""
+        there = [case.mode for case in self.cases if case.row == row] + [
+            mode for each, mode, _ in self.left_out if each == row]
+        return [mode for mode in WORKING + FAILURES if mode not in there]
 
     # -- what runs ----
 
@@ -148,8 +173,9 @@ class Lab(object):
         """Fence with every case, and watch /proc meanwhile.  Those that work come
         first: their seconds count, and the machine is busy with the others."""
         self.watch.start()
-        self.run_some([case for case in self.cases if case.mode == 'works'], 3)
-        self.run_some([case for case in self.cases if case.mode != 'works'], 14)
+        self.start('sh', '-c', 'sleep 0.3; :', DECOY)
+        self.run_some([case for case in self.cases if case.mode == 'works'], 4)
+        self.run_some([case for case in self.cases if case.mode != 'works'], 24)
         self.watch.stop()
 
     def run_some(self, waiting, at_once):
@@ -167,17 +193,24 @@ class Lab(object):
         for case in self.cases:
             print('| %-26s %-15s %-8s %5.1f s  %s' % (
                 case.label, case.mode, case.result, case.seconds, case.why[:150]))
+        for row, mode, why in self.left_out:
+            print('| %-26s %-15s left out: %s' % (row, mode, why))
         sys.stdout.flush()
 
 
 class Case(object):
     """One device in one mode, and the fence that is tried with it."""
 
-    def __init__(self, lab, method, mode, label, options='', password=SECRET, model='4'):
+    def __init__(self, lab, method, mode, label, options='', model='4', expects=None):
         self.lab, self.method, self.mode, self.label = lab, method, mode, label
-        self.options, self.password = options, password
+        self.row = label.split(' (')[0]
+        self.expects = expects or promised(self.row, mode)      # (result, patterns)
+        self.options, self.password = options, SECRET
         if mode == 'wrong password':
             self.password = WRONG
+        if is_endless(mode):
+            self.options = (options + ' timeout=%d' % SHORT).strip()
+        self.result, self.seconds, self.why = 'not run', -1, ''
         self.folder = os.path.join(lab.folder, str(len(lab.cases)))
         self.state, self.root = [os.path.join(self.folder, name) for name in ('state', 'root')]
         os.makedirs(os.path.join(self.root, 'fence', method))
@@ -188,7 +221,9 @@ class Case(object):
         self.put('model', model)
         self.put('power', 'On')
         self.address, self.port, self.user = '127.0.0.1', 0, 'Admin'
-        self.what = 'fence'                 # or 'identity'
+        self.what = 'fence'                 # or 'ask', or 'identity'
+        self.trusted = False                # FENCE_TRUST_AGENT
+        self.short = is_endless(mode)       # nobody wants to wait for 60 s
         self.device = None                  # what stands after the first colon, if not that
 
     def put(self, name, text):
@@ -202,10 +237,10 @@ class Case(object):
 
     # -- what is at the other end ----
 
-    def sshd(self, script, old=False):
+    def sshd(self, script, old=False, port=None):
         """A real sshd that runs a script for everybody who logs in."""
         lab = self.lab
-        self.user, self.port = lab.add_user(), free_port()
+        self.user, self.port = lab.add_user(), port or free_port()
         if self.mode == 'silent':
             return lab.servers.append(Deaf(self.port))
         if self.mode == 'unreachable':
@@ -219,13 +254,13 @@ class Case(object):
                     'Ciphers aes128-cbc,3des-cbc\nMACs hmac-sha1\nRequiredRSASize 1024\n')
         path = os.path.join(self.folder, 'sshd_config')
         base.write(path, SSHD_CONFIG % dict(
-            port=self.port, keys='\n'.join(['HostKey ' + key for key in keys]), user=self.user,
+            port=self.port, address=self.address, keys='\n'.join(['HostKey ' + key for key in keys]), user=self.user,
             pid=os.path.join(self.folder, 'sshd.pid'), more=more,
-            command='%s %s %s' % (PYTHON, lab.script(script), self.state)))
+            command='%s -SE %s %s' % (PYTHON, lab.script(script), self.state)))
         if not os.path.isdir('/run/sshd'):
             os.mkdir('/run/sshd', 0o755)
         lab.start(found('sshd'), '-D', '-e', '-f', path)
-        wait_for_port(self.port)
+        wait_for_port(self.port, self.address)
 
     def telnetd(self):
         """inetutils' telnetd, started for each connection as inetd does."""
@@ -236,7 +271,7 @@ class Case(object):
         if self.mode == 'unreachable':
             return
         login = os.path.join(self.folder, 'login.sh')
-        base.write(login, '#!/bin/sh\nexec %s %s %s telnet\n' % (
+        base.write(login, '#!/bin/sh\nexec %s -SE %s %s telnet\n' % (
             PYTHON, self.lab.script('clp.py'), self.state), 0o755)
         self.lab.servers.append(Inetd(self.port, [found('telnetd'), '-h', '-E', login]))
 
@@ -276,8 +311,9 @@ class Case(object):
     # -- the fence ----
 
     def hosts_line(self):
-        words = ['%s:%s' % (HOST, self.device or self.address)]
-        words += ['port=%d' % self.port, 'user=' + self.user]
+        words = ['%s:%s' % (HOST, self.device or self.address), 'user=' + self.user]
+        if self.port:
+            words.append('port=%d' % self.port)
         if self.options:
             words.append(self.options)
         return ' '.join(words) + '\n'
@@ -287,12 +323,20 @@ class Case(object):
         base.write(path + '.hosts', self.hosts_line())
         self.process = subprocess.Popen(
             [PRODUCT_PYTHON, os.path.join(HERE, 'fence_once.py'), self.root, self.method,
-             self.address, os.path.join(self.state, 'power'), self.what],
+             self.address, os.path.join(self.state, 'power'), self.what,
+             str(int(self.trusted)), str(self.budget()), str(int(self.mode != 'works'))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=dict(ENVIRONMENT, PATH=SYSTEM_PATH), start_new_session=True)
+            env=dict(ENVIRONMENT, PATH=SYSTEM_PATH, PYTHONDONTWRITEBYTECODE='', PYTHONPYCACHEPREFIX=
+                     os.path.join(self.lab.folder, 'compiled')), start_new_session=True)
         self.process.stdin.write((self.password + '\n').encode())
         self.process.stdin.close()
         self.deadline = time.time() + 130
+
+    def budget(self):
+        """The seconds that a fence may take."""
+        if self.short:
+            return SHORT
+        return int(ha_lizard.FENCE_TIMEOUT)
 
     def has_ended(self):
         if self.process.poll() is None and time.time() < self.deadline:
@@ -315,36 +359,82 @@ class Case(object):
 
 
 class Matrix(base.TestCase):
-    """What holds for each case of a lab; a module's tests begin here.
+    """What holds for each case of a lab.  A module says in build(lab) which cases
+    there are; they run side by side before its first test, and each test judges
+    a row of README's tables."""
 
-    A module builds its lab in a function and gives it to check()."""
+    lab = None
+    exempt = ()                 # programs that show our password, by their own doing
 
-    def check(self, lab, quick, exempt=()):
-        """Run the cases and judge them.  `quick`: most seconds for one that works."""
-        try:
-            lab.run()
-            lab.show()
-            for case in lab.cases:
-                self.judge(case, quick)
-            hits = [hit for hit in lab.watch.hits if hit[0] not in exempt]
-            self.assertEqual(hits, [], 'secrets in ps: %s' % hits)
-            self.assertLess(20, lab.watch.looks)
-        finally:
-            lab.close()
+    def build(self, lab):
+        raise NotImplementedError
 
-    def judge(self, case, quick):
-        self.assertNotEqual(case.result, 'died', str(case))
+    def cases(self, row):
+        kind = self.__class__
+        if kind.lab is None:
+            kind.lab = Lab()
+            self.build(kind.lab)
+            kind.lab.run()
+            kind.lab.show()
+        return [case for case in kind.lab.cases if case.row == row]
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.lab is not None:
+            cls.lab.close()
+
+    def check(self, row):
+        for case in self.cases(row):
+            self.judge(case)
+        self.assertEqual(self.lab.missing(row), [])
+        hits = self.lab.watch.hits
+        shown = [hit for hit in hits if DECOY not in hit[1] and hit[0] not in self.exempt]
+        self.assertEqual(shown, [], 'secrets in ps: %s' % shown)
+        self.assertTrue([hit for hit in hits if DECOY in hit[1]], 'the watch sees nothing')
+
+    def judge(self, case):
         self.assertNotIn(SECRET, case.why)
         self.assertNotIn(WRONG, case.why)
         if case.result == 'off':            # safety: the one that must never break
             self.assertEqual(case.truth(), 'Off', str(case))
-        if case.mode in FAILURES + ('unreachable',):
-            self.assertEqual(case.result, 'failed', str(case))
-        else:
-            self.assertEqual((case.result, case.truth()), ('off', 'Off'), str(case))
+        result, patterns = case.expects
+        self.assertEqual(case.result, result, str(case))
+        if not [each for each in patterns if re.search(each, case.why)]:
+            self.fail('%s; and not: %s' % (case, ' or '.join(patterns)))
         if case.mode == 'works':
-            self.assertLess(case.seconds, quick, str(case))
-        self.assertLess(case.seconds, 75, str(case))
+            self.assertLess(case.seconds, limit_of(case.row), str(case))
+        # killing what hangs, and the last look for a sign of life
+        self.assertLess(case.seconds, case.budget() + 3, str(case))
+
+
+def is_endless(mode):
+    """Would the fence go on until its time is over?"""
+    return mode in FAILURES and mode != 'says off'
+
+
+# -- what README promises ----
+
+def limit_of(row):
+    """Seconds within which it says that a device that works has proved it."""
+    return float(re.search(r'(?m)^    %s  .* (\d+) +\d+( t)?$' % re.escape(row), SECTION).group(1))
+
+
+def promised(row, mode):
+    """(result, patterns one of which the sentence must fit)."""
+    if mode not in FAILURES:
+        return 'off', [r'read off twice, \d+ s after the command$']
+    cells = re.search(r'(?m)^    %s  +([a-z-]+(?:  +[a-z-]+){%d})$' % (
+        re.escape(row), len(FAILURES) - 1), SECTION).group(1).split()
+    return 'failed', [pattern for letter in cells[FAILURES.index(mode)]
+                      for pattern in patterns_of(letter)]
+
+
+def patterns_of(letter):
+    """README's sentences of that letter, as patterns."""
+    text = re.search(r'(?m)^      %s  (.*(\n {9}.*)*)' % letter, SECTION).group(1)
+    return [re.sub('|'.join(sorted(PLACES)), lambda match: PLACES[match.group()],
+                   re.escape(each).replace('\\ ', ' '))
+            for each in ' '.join(text.split()).split(' / ')]
 
 
 # -- servers of our own, in threads ----
@@ -445,35 +535,34 @@ class Inetd(Server):
 
 
 class SecretWatch(object):
-    """Looks for secrets in the arguments of all processes, again and again."""
+    """Looks for secrets in the arguments of all new processes, again and again
+    while they are young: then they have become the program that they are."""
+
+    YOUTH = 40                  # looks
 
     def __init__(self, secrets):
-        self.secrets = [secret.encode() for secret in secrets]
-        self.hits, self.looks, self.thread, self.watching = set(), 0, None, False
+        self.secrets = secrets
+        self.hits, self.looks, self.thread, self.watching = set(), {}, None, False
 
     def start(self):
         self.watching = True
+        self.looks = dict.fromkeys(pids(), self.YOUTH)
         self.thread = threading.Thread(target=self.look)
         self.thread.daemon = True
         self.thread.start()
 
     def look(self):
         while self.watching:
-            self.looks += 1
-            for pid in os.listdir('/proc'):
-                if pid.isdigit():
+            self.looks = dict([(pid, self.looks.get(pid, 0) + 1) for pid in pids()])
+            for pid in self.looks:
+                if self.looks[pid] <= self.YOUTH:
                     self.look_at(pid)
-            time.sleep(0.05)
+            time.sleep(0.03)
 
     def look_at(self, pid):
-        try:
-            with open('/proc/%s/cmdline' % pid, 'rb') as stream:
-                text = stream.read()
-        except OSError:                     # it has ended
-            return
+        text = arguments(pid)
         if [secret for secret in self.secrets if secret in text]:
-            words = text.decode('utf-8', 'replace').split('\0')
-            self.hits.add((os.path.basename(words[0]), ' '.join(words)[:60]))
+            self.hits.add((os.path.basename(text.split('\0')[0]), text.replace('\0', ' ')[:60]))
 
     def stop(self):
         self.watching = False
@@ -484,12 +573,36 @@ class SecretWatch(object):
 
 # -- small things ----
 
-def wait_for_port(port, seconds=10):
+def pids():
+    return [int(name) for name in os.listdir('/proc') if name.isdigit()]
+
+
+def arguments(pid):
+    """Of a process, each with a NUL after it; '' if it has ended."""
+    try:
+        return base.read('/proc/%s/cmdline' % pid)
+    except OSError:
+        return ''
+
+
+def can_listen(address, port):
+    """Is the port free?"""
+    link = socket.socket(socket.AF_INET)
+    try:
+        link.bind((address, port))
+        return True
+    except OSError:
+        return False
+    finally:
+        link.close()
+
+
+def wait_for_port(port, address='127.0.0.1', seconds=10):
     end = time.time() + seconds
     while time.time() < end:
         link = socket.socket()
         try:
-            if link.connect_ex(('127.0.0.1', port)) == 0:
+            if link.connect_ex((address, port)) == 0:
                 return
         finally:
             link.close()
@@ -513,14 +626,13 @@ def session_of(leader):
     if leader <= 1:
         raise ValueError('no session of ours: %d' % leader)
     parents, family = {}, set([leader])
-    for name in os.listdir('/proc'):
-        if name.isdigit() and int(name) > 1:
-            try:
-                words = base.read('/proc/%s/stat' % name).split(')')[-1].split()
-            except OSError:                 # it has ended
-                continue
-            if len(words) > 3:
-                parents[int(name)] = (int(words[1]), int(words[3]))
+    for pid in pids():
+        try:
+            words = base.read('/proc/%d/stat' % pid).split(')')[-1].split()
+        except OSError:                     # it has ended
+            continue
+        if len(words) > 3 and pid > 1:
+            parents[pid] = (int(words[1]), int(words[3]))
     size = 0
     while size < len(family):
         size = len(family)
@@ -530,7 +642,7 @@ def session_of(leader):
 
 
 def remove_user(name):
-    for pid in [int(pid) for pid in os.listdir('/proc') if pid.isdigit()]:
+    for pid in pids():
         try:
             if pid > 1 and os.stat('/proc/%d' % pid).st_uid == pwd.getpwnam(name).pw_uid:
                 os.kill(pid, signal.SIGKILL)
@@ -561,7 +673,7 @@ def certificate(folder):
 
 
 SSHD_CONFIG = '''Port %(port)s
-ListenAddress 127.0.0.1
+ListenAddress %(address)s
 %(keys)s
 PidFile %(pid)s
 UsePAM no

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from device import fall, get, put
+from device import get, hang_up, power, put, send
 
 MAIN = '''\x1b[2J\x1b[1;1H   *** Welcome to PRIMERGY Remote Manager ***
  System Type  : PRIMERGY RX300 S7
@@ -30,24 +30,7 @@ Enter selection or (0) to quit: '''
 
 
 def out(text):
-    data = text.replace('\n', '\r\n').encode('latin-1')
-    step = {'split': 1}.get(get('mode'), len(data) or 1)
-    for place in range(0, len(data), step):
-        os.write(1, data[place:place + step])
-        if step == 1:
-            time.sleep(0.001)
-
-
-def power():
-    fall()
-    if get('mode') == 'says off':
-        return 'Off'
-    return get('power', 'On')
-
-
-def hang_up():
-    os.kill(os.getppid(), 9)
-    os._exit(1)
+    send(text.replace('\n', '\r\n').encode('latin-1'))
 
 
 def confirm(action):

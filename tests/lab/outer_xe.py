@@ -8,17 +8,14 @@ import os
 import sys
 import time
 
-from device import fall, get, put
+from device import get, hang_up, power, put, send
 
 WRONG = ('You attempted an operation on a VM that was not in an appropriate power state at '
          'the time.\nvm: x (n2)\nexpected: Running\nactual: Halted\n')
 
 
 def out(text):
-    step = {'split': 1}.get(get('mode'), 4096)
-    for place in range(0, len(text), step):
-        os.write(1, text[place:place + step].encode())
-        time.sleep(0.02)
+    send(text.encode())
 
 
 def fail(text):
@@ -27,15 +24,7 @@ def fail(text):
 
 
 def state():
-    fall()
-    if get('mode') == 'says off':
-        return 'halted'
-    return {'On': 'running', 'Off': 'halted'}[get('power', 'On')]
-
-
-def hang_up():
-    os.kill(os.getppid(), 9)
-    os._exit(1)
+    return {'On': 'running', 'Off': 'halted'}[power()]
 
 
 def xe(words):

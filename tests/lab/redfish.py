@@ -12,20 +12,18 @@ import ssl
 import sys
 import time
 
-from device import STATE, fall, get, put
+from device import STATE, fall, get, power, put, truth
 
 PORT = int(sys.argv[2])
 SYSTEM = '/redfish/v1/Systems/1'
 TARGET = SYSTEM + '/Actions/ComputerSystem.Reset'
 
 
-def power():
+def state():
     fall()
     if get('falls_at'):
         return 'PoweringOff'
-    if get('mode') == 'says off':
-        return 'Off'
-    return get('power', 'On')
+    return power()
 
 
 def error(word):
@@ -80,7 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.say(200, {'@odata.id': self.path, 'Members': members})
         elif self.path == SYSTEM:
             self.say(200, {
-                '@odata.id': SYSTEM, 'PowerState': power(), 'SerialNumber': 'CZJ12345AB',
+                '@odata.id': SYSTEM, 'PowerState': state(), 'SerialNumber': 'CZJ12345AB',
                 'UUID': '30313043-534D-2500-90D8-7A5500000001',
                 'Actions': {'#ComputerSystem.Reset': {
                     'ResetType@Redfish.AllowableValues': ['On', 'ForceOff'], 'target': TARGET}}})
@@ -97,7 +95,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.say(503, error('iLO.2.24.ResourceNotReadyRetry'))
         if mode == 'refuses':
             return self.say(400, error('Base.1.0.InsufficientPrivilege'))
-        if mode == 'lies' or (kind == 'ForceOff') == (get('power', 'On') == 'Off'):
+        if mode == 'lies' or (kind == 'ForceOff') == (truth() == 'Off'):
             return self.say(400, error('iLO.0.10.InvalidOperationForSystemState'))
         if mode == 'slow':
             put('falls_at', str(time.time() + 6))

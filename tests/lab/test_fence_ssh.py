@@ -6,64 +6,71 @@ import base
 import fencelab
 
 VM = '0838afcc-1c6c-549b-a28c-d7916ca7753a'
-PROGRAMS = ('ssh', 'sshd', 'ssh-keygen', 'useradd', 'userdel', 'chpasswd')
-BAD = fencelab.FAILURES + ('unreachable',)
-
-
-def ilo(lab, mode, model='4', old=False, label='ILO over ssh', **more):
-    if mode in BAD:
-        more['options'] = 'timeout=%d' % fencelab.SHORT
-    lab.case('ILO', mode, label, model=model, **more).sshd('clp.py', old)
+IRMC_ADDRESS = '127.0.0.22'             # a loopback address of its own: port 22 must be free
+need = fencelab.need('ssh', 'sshd', 'ssh-keygen', 'useradd', 'userdel', 'chpasswd')
 
 
 class Ssh(fencelab.Matrix):
 
-    def test_ilo(self):
-        lab = fencelab.Lab()
-        for model in '2345':
-            ilo(lab, 'works', model, label='ILO, iLO %s' % model)
-        ilo(lab, 'works', '2', True, 'ILO, old algorithms')
-        ilo(lab, 'wrong password', '2', True, 'ILO, old algorithms')
-        for mode in ('slow', 'split', 'banner', 'busy', 'limit') + BAD:
-            ilo(lab, mode)
-        self.check(lab, 15)
-    test_ilo = fencelab.need(*PROGRAMS)(test_ilo)
+    def build(self, lab):
+        for model in '235':
+            lab.case('ILO', 'works', 'ILO (iLO %s)' % model, model=model).sshd('clp.py')
+        for mode in ('works', 'wrong password', 'refuses'):
+            lab.case('ILO', mode, 'ILO (old algorithms)', model='2').sshd('clp.py', True)
+        for mode in ('busy', 'limit'):
+            lab.case('ILO', mode).sshd('clp.py')
+        for mode in fencelab.WORKING + fencelab.FAILURES:
+            lab.case('ILO', mode).sshd('clp.py')
+            lab.case('IRMC', mode, 'IRMC, menu', options='over=ssh')
+            lab.cases[-1].sshd('irmc.py')
+            lab.case('XVM', mode).device = VM
+            lab.cases[-1].sshd('outer_xe.py')
+        for what in ('fence', 'ask'):
+            self.with_another_key(lab, what)
+        case = lab.case('ILO', 'identity', 'ILO (show /system1)',
+                        expects=('told', [r"\('serial', 'czj12345ab'\)"]))
+        case.what = 'identity'
+        case.sshd('clp.py')
+        self.irmc_without_ipmi(lab)
 
-    def test_xvm(self):
-        lab = fencelab.Lab()
-        for mode in fencelab.WORKING + BAD:
-            case = lab.case('XVM', mode)
-            if mode in BAD:
-                case.options = 'timeout=%d' % fencelab.SHORT
-            case.device = VM
-            case.sshd('outer_xe.py')
-        self.check(lab, 15)
-    test_xvm = fencelab.need(*PROGRAMS)(test_xvm)
-
-    def test_irmc_menu(self):
-        lab = fencelab.Lab()
-        for mode in fencelab.WORKING + BAD:
-            case = lab.case('IRMC', mode, 'IRMC, menu over ssh', options='over=ssh')
-            if mode in BAD:
-                case.options += ' timeout=%d' % fencelab.SHORT
-            case.sshd('irmc.py')
-        self.check(lab, 15)
-    test_irmc_menu = fencelab.need(*PROGRAMS)(test_irmc_menu)
-
-    def test_a_changed_host_key(self):
-        """The password is not typed at a stranger."""
-        lab = fencelab.Lab()
-        case = lab.case('ILO', 'works', 'ILO, host key changed')
+    def with_another_key(self, lab, what):
+        """The password is not typed at a stranger; and the hourly question says so."""
+        case = lab.case('ILO', what, 'ILO (host key changed)', expects=(
+            {'fence': 'failed', 'ask': 'unknown'}[what], ['its host key is not the one it had']))
+        case.what = what
         case.sshd('clp.py')
         name = os.path.join(case.root, 'etc/ha-lizard/state/known_hosts.ILO.' + fencelab.HOST)
         other = base.read(lab.host_key('other', '-t', 'ed25519') + '.pub').split()
         base.write(name, '[127.0.0.1]:%d %s %s\n' % (case.port, other[0], other[1]))
-        try:
-            lab.run()
-            lab.show()
-            self.assertEqual(case.result, 'failed', str(case))
-            self.assertIn('its host key is not the one it had', case.why)
-            self.assertEqual(case.truth(), 'On')
-        finally:
-            lab.close()
-    test_a_changed_host_key = fencelab.need(*PROGRAMS)(test_a_changed_host_key)
+
+    def irmc_without_ipmi(self, lab):
+        """Nobody answers IPMI; then its menu is tried, at the usual port."""
+        label = 'IRMC (IPMI switched off)'
+        if not fencelab.found('ipmitool'):
+            return lab.leave_out(label, 'not installed: ipmitool', 'works by ssh')
+        if not fencelab.can_listen(IRMC_ADDRESS, 22):
+            return lab.leave_out(label, 'somebody listens on port 22', 'works by ssh')
+        case = lab.case('IRMC', 'works by ssh', label)
+        case.address = IRMC_ADDRESS
+        case.sshd('irmc.py', port=22)
+        case.port = 0
+
+    @need
+    def test_ilo(self):
+        self.check('ILO')
+        for case in self.cases('ILO'):
+            if 'host key' in case.label:
+                self.assertEqual(case.truth(), 'On')
+
+    @need
+    def test_xvm(self):
+        self.check('XVM')
+
+    @need
+    def test_irmc_menu(self):
+        self.check('IRMC, menu')
+
+    @need
+    def test_irmc_without_ipmi(self):
+        for case in self.cases('IRMC'):
+            self.judge(case)

@@ -5,15 +5,17 @@ import fencelab
 
 class Telnet(fencelab.Matrix):
 
-    def test_ilo(self):
-        lab = fencelab.Lab()
+    def build(self, lab):
         for model in '23':
-            lab.case('ILO', 'works', 'ILO %s over telnet' % model, options='over=telnet',
+            lab.case('ILO', 'works', 'ILO, telnet (iLO %s)' % model, options='over=telnet',
                      model=model).telnetd()
-        for mode in ('slow', 'split', 'banner', 'busy') + fencelab.FAILURES + ('unreachable',):
-            options = 'over=telnet'
-            if mode in fencelab.FAILURES + ('unreachable',):
-                options += ' timeout=%d' % fencelab.SHORT
-            lab.case('ILO', mode, 'ILO over telnet', options=options, model='2').telnetd()
-        self.check(lab, 15)
-    test_ilo = fencelab.need('telnetd')(test_ilo)
+        for mode in fencelab.WORKING[1:] + fencelab.FAILURES + ('busy', 'limit'):
+            lab.case('ILO', mode, 'ILO, telnet', options='over=telnet', model='2').telnetd()
+        case = lab.case('ILO', 'identity', 'ILO, telnet (show /system1)',
+                        options='over=telnet', expects=('told', ['czj12345ab']))
+        case.what = 'identity'
+        case.telnetd()
+
+    @fencelab.need('telnetd')
+    def test_ilo(self):
+        self.check('ILO, telnet')

@@ -21,6 +21,7 @@ cfg = base.load('ha-cfg', 'ha_cfg')
 AT_ONCE = 8                         # processes of ha-cfg at the same time
 FIRST = 5                           # the seed of the first random pool
 POOLS = int(os.environ.get('HA_LIZARD_POOLS', '8'))
+STRANGER = '9b9a243a-abf3-485f-bb37-e43b29555cbe'     # a host of no pool
 SETTLED, AFTERMATH = 150, 900       # seconds before and after a fault
 
 
@@ -539,6 +540,57 @@ class TestOther(ServedCase):
         self.assertIn('a: ILO: a is on', output)
         self.assertIn('red     device    b:', output)
         self.assertEqual([], [argv for argv in self.served.called if 'off' in argv])
+
+    def findings(self, subject):
+        return [each['text'] for each in loaded(self.cfg('check', '--json')[1])['findings']
+                if each['subject'] == subject]
+
+    def test_check_names_what_is_wrong_in_a_hosts_file(self):
+        """Each is a sentence here, and a refusal to fence with it."""
+        self.serve()
+        self.program(PRODUCT + ['once'])
+        path = '/etc/ha-lizard/fence/ILO/ILO.hosts'
+        uuids = [self.served.world.hosts[name].uuid for name in 'abc']
+        a, b, c = ['%s:192.168.100.%d' % (uuid, 1 + place) for place, uuid in enumerate(uuids)]
+        for text, victim, sentence in (
+                ((a, b), 'c', 'ILO.hosts has no usable line for c (%s)' % uuids[2]),
+                ((a, b, c, c[:-1] + '9'), 'c', 'line 3: %s: line 4 names the same' % uuids[2]),
+                ((a, b, c.replace(':', ': ')), 'c', 'line 3: %s: a space or tab' % uuids[2]),
+                ((a, b, c + ' '), 'c', 'line 3: %s: a space or tab' % uuids[2]),
+                ((a, b, c + '\r'), 'c', 'line 3: %s: it ends as on Windows' % uuids[2]),
+                ((a, b, c[:-1] + '2'), 'b', 'line 2: %s: line 3 has the same' % uuids[1]),
+                ((a, b, c[:-1] + '2'), 'c', 'line 3: %s: line 2 has the same' % uuids[2]),
+                ((a, b, c.split(':')[0] + ':127.0.1.3'), 'c', 'has the address of '),
+                ((a, b, c + ' password=hush'), 'c', 'a password in a file that anyone'),
+                ((a, b, 'x' + c), 'c', 'line 3: no host: it does not begin with the uuid'),
+                ((a, b, c, STRANGER + ':192.168.100.9'), '', 'line 4: %s: this is no host of '
+                 'the pool' % STRANGER)):
+            self.served.host.files[path] = '\n'.join(text) + '\n'
+            said = self.findings('fencing')
+            self.assertEqual(1, len([each for each in said if sentence in each]), (sentence, said))
+            self.assertNotIn('hush', ' '.join(said))
+            uuid, before = STRANGER, len(self.served.called)
+            if victim:
+                uuid = self.served.world.hosts[victim].uuid
+            status, output, errors = self.program(PRODUCT + ['act', 'fence', uuid])
+            self.assertNotEqual(0, status)
+            self.assertIn({'': 'the uuid of a member'}.get(victim, sentence), output)
+            self.assertEqual([], self.served.called[before:], (sentence, output))
+        self.served.host.files[path] = '\n'.join((a, b, c)) + '\n'
+        self.assertEqual(['ILO knows all 3 hosts; `check --fence` asks its devices'],
+                         self.findings('fencing'))
+
+    def test_check_says_whose_word_is_taken(self):
+        self.serve('fence ILO:POOL')
+        self.assertIn('FENCE_METHOD=POOL proves nothing', ' '.join(self.findings('fencing')))
+
+    def test_check_says_how_an_agent_proves(self):
+        self.serve('fence PDU')
+        script = '/etc/ha-lizard/fence/PDU/PDU.sh'
+        self.served.host.files[script] = '#!/bin/sh\n'
+        self.assertIn('PDU can switch a host off and cannot show it', ' '.join(self.findings('fencing')))
+        self.done('set', 'FENCE_TRUST_AGENT', '1')
+        self.assertIn('exit 0 of PDU is taken for proof', ' '.join(self.findings('fencing')))
 
     def test_what_if(self):
         self.serve('vm v on b', 'ha on')

@@ -194,6 +194,15 @@ class Protocol(base.TestCase):
         self.assertEqual(len(sent), 2)
         self.assertTrue(30 <= sent[1] <= 35, sent)
 
+    def test_a_failure_says_what_the_device_answered_to_the_command(self):
+        refused = devices.clp_failed('COMMAND ERROR-UNSPECIFIED', 'Insufficient privileges.')
+        dom0 = ilo()
+        dom0.answers = lambda argv: {'power': (0, ON[1], '')}.get(argv[-1], (0, refused[1], ''))
+        verdict = self.prove(dom0)
+        self.assertEqual('ILO: n2 is not proved off after 60 s: n2 reads on; the device refused: '
+                         'error_tag=COMMAND ERROR-UNSPECIFIED Insufficient privileges.',
+                         verdict.why)
+
     def test_what_has_read_off_is_not_commanded_again(self):
         dom0 = ilo(TAKEN, OFF, UNREACHED)
         self.prove(dom0)
@@ -790,6 +799,15 @@ class Ssh(base.TestCase):
         self.assertEqual(self.prove(ilo((1,) + TAKEN[1:], (255,) + OFF[1:])).result,
                          'off')
 
+    def test_the_banner_is_none_of_its_words(self):
+        banner = ('User:Admin logged-in to ILO.(10.0.0.9)\r\nServer Power: On\r\n\r\n'
+                  '</>hpiLO-> power off hard\r\n')
+        answer = ha_lizard.agent_for(
+            ilo((0, banner + devices.clp_failed('X', 'No.')[1], '')), settings(), 'ILO', host())
+        answer.objection()
+        answer.dom0.promise(100)
+        self.assertEqual('the device refused: error_tag=X No.', answer.power_off().why)
+
     def test_words_of_a_device(self):
         verdict = self.prove(ilo(devices.clp_failed('COMMAND ERROR-UNSPECIFIED',
                                                     'No \x1b[31m way.'),
@@ -869,6 +887,14 @@ class Ipmi(base.TestCase):
             self.assertIn(part, verdict.why)
             self.assertEqual(min(2, len(dom0.calls)), calls, part)
             self.assertLessEqual(dom0.now(), 1060.01)
+
+    def test_noise_of_ipmitool_is_left_out(self):
+        noise = 'Get HPM.x Capabilities request failed, compcode = d4\n'
+        words = 'Set Chassis Power Control to Down/Off failed: Insufficient privilege level\n'
+        agent = ha_lizard.agent_for(FakeDom0([(1, '', noise + words)]), settings(), 'IPMI', host())
+        agent.device = ha_lizard.Device(address='b2')
+        agent.dom0.promise(100)
+        self.assertEqual('ipmitool says: ' + words.strip(), agent.power_off().why)
 
     def test_power_off_inhibit(self):
         """An iRMC takes the command, remembers it, and does nothing."""
@@ -1426,6 +1452,30 @@ class Cluster(base.TestCase):
                        (2, '', ''), (2, 'Status: ON\n', ''), (2, 'x Status: OFF\n', '')):
             self.assertEqual(self.prove(done, status).result, 'failed', status)
 
+    def test_agents_that_misread_prove_nothing(self):
+        done, off = (0, 'Success: Already OFF\n', ''), (2, 'Status: OFF\n', '')
+        for name, trust, result in (
+                ('fence_ilo_ssh', False, 'unproved'), ('fence_ilo5_ssh', False, 'unproved'),
+                ('fence_ilo_mp', False, 'unproved'), ('fence_ilo_ssh', True, 'off'),
+                ('fence_ilo5', False, 'off'), ('fence_ipmilan', False, 'off')):
+            dom0 = FakeDom0([done, off], {FOLDER + '%s/%s.hosts' % (name, name): N2 + ':b2\n'})
+            given = settings(name, fence_trust_agent=trust)
+            verdict = ha_lizard.prove_off(dom0, given, host())
+            self.assertEqual(result, verdict.result, name)
+            self.assertEqual(result == 'off', ha_lizard.can_prove(given, name, dom0))
+            self.assertEqual(result == 'off', 'read off twice' in verdict.why)
+
+    def test_of_its_words_the_last_line_counts(self):
+        words = ('/usr/sbin/fence_apc:5: DeprecationWarning: x\n  import pipes\n2026-11-24 '
+                 '18:56:16,677 ERROR: Unable to connect/login to fencing device\n\n\n')
+        for result, said in (((1, '', words), 'Unable to connect/login to fencing device'),
+                             ((1, 'Failed\n', ''), 'Failed'), ((1, '', ''), 'nothing')):
+            agent = ha_lizard.agent_for(FakeDom0([result]), settings(), 'fence_apc', host())
+            agent.device = ha_lizard.Device()
+            agent.dom0.promise(100)
+            self.assertEqual('fence_apc action=status ended with status 1 and said: ' + said,
+                             agent.state().why)
+
     def test_taboo(self):
         for word in ('action=on', 'option=on', 'passwd_script=/x', 'missing_as_off=1',
                      'missing-as-off=1', 'debug=/x', 'verbose=1', 'method=cycle', 'Plug=1',
@@ -1561,26 +1611,28 @@ class Guarded(base.TestCase):
         self.assertIn('serial czj9, this one has CZJ1',
                       self.identities('', method='ILO', serial='CZJ9')[0])
 
-    def problems(self, text, *methods, **more):
+    def problems(self, text, method='ILO', **more):
         dom0 = FakeDom0(files={FOLDER + 'ILO/ILO.hosts': text})
         hosts = [host(N1, 'n1', '10.0.0.1'), host(N2, 'n2', '10.0.0.2')]
-        return ha_lizard.hosts_problems(dom0, settings(*(methods or ('ILO',)), **more), hosts)
+        return ha_lizard.file_problems(dom0, settings(**more), method, hosts)
 
-    def test_hosts_problems(self):
+    def test_file_problems(self):
         good = '%s:b1\n%s:b2\n' % (N1, N2)
         self.assertEqual(self.problems(good), [])
         self.assertEqual(self.problems(good, 'POOL'), [])
         self.assertEqual(self.problems(good + '%s:b3\n' % N3),
-                         ['ILO: ILO.hosts line 3: %s: this is no host of the pool' % N3])
+                         ['ILO.hosts line 3: %s: this is no host of the pool' % N3])
         self.assertEqual(self.problems('%s:b1\n' % N1), [
-            'ILO: ILO.hosts has no usable line for n2 (%s)' % N2])
-        self.assertEqual(self.problems(good, fence_passwd=''), ['ILO: FENCE_PASSWD is empty'])
-        self.assertIn('ILO: ILO.hosts line 2 has the address of member n1',
+            'ILO.hosts has no usable line for n2 (%s)' % N2])
+        self.assertEqual(self.problems(good, fence_passwd=''), ['FENCE_PASSWD is empty'])
+        self.assertIn('ILO.hosts line 2 has the address of member n1',
                       self.problems('%s:b1\n%s:10.0.0.1\n' % (N1, N2)))
+        self.assertEqual(self.problems('%s:b1\n%s:10.0.0.2\n' % (N1, N2)), [
+            'ILO.hosts line 2 has the address of n2 itself, not of its device'])
         self.assertEqual(self.problems('%s:b1\n%s: b2\n' % (N1, N2)), [
-            'ILO: ILO.hosts line 2: %s: a space or tab where none belongs' % N2])
+            'ILO.hosts line 2: %s: a space or tab where none belongs' % N2])
         self.assertEqual(self.problems('', 'PDU'), [
-            'PDU: there is no such method and no %sPDU/PDU.sh' % FOLDER])
+            'there is no such method and no %sPDU/PDU.sh' % FOLDER])
 
 
 # -- the devices of the simulator ----

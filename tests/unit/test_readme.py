@@ -45,11 +45,21 @@ STORIES = (
 )
 STORIES_HEAD = '    %-6s %-37s %8s %6s   %s' % (
     'Method', 'fault', 'first VM', 'floor', 'story in tests/sim/scenarios/')
+#: rows of the tables of fence methods that are no built-in of their own
+OTHER_METHODS = ['ILO, telnet', 'IRMC, menu', 'fence_ipmilan', 'fence_ilo_ssh', 'NAME']
+#: between the fixed parts of a sentence that a failed fence says
+JOINTS = r'HOST(?: answers)?|WORDS|PROGRAM|\bN\b|\b(?:ssh|telnet)(?= failed)|, but'
 UNREAD_TITLE = 'Stored, shown, checked, and not acted on yet:'
 
 
 def readme():
     return ha_lizard.read_file(README, '')
+
+
+def fencing():
+    """The text of its section 5."""
+    text = readme()
+    return text[text.index('\n5  FENCING\n'):text.index('\n6  FILES AND NAMES\n')]
 
 
 def table():
@@ -148,6 +158,27 @@ class TestReadme(base.TestCase):
         if stories() not in readme():
             self.fail('README has other times of the stories; these are right:\n\n'
                       + stories())
+
+    def test_every_fence_method_has_its_rows(self):
+        methods = sorted(list(ha_lizard.FENCE_METHODS) + OTHER_METHODS)
+        seconds = re.findall(r'(?m)^    (\S.*?)  +\S.* +\d+\.\d +\d+ +(\d+)(?: t)?$', fencing())
+        self.assertEqual(sorted([name for name, _ in seconds]), methods)
+        for name, most in seconds:
+            self.assertEqual(float(most), {'POOL': 0.0}.get(name, ha_lizard.FENCE_TIMEOUT), name)
+        failures = re.findall(r'(?m)^    (\S.*?)  +[a-i-]+(?: +[a-i-]+){8}$', fencing())
+        self.assertEqual(sorted(failures + ['POOL']), methods)
+        for word, right in (('9', False), ('10', True), ('120', True), ('121', False)):
+            self.assertEqual(ha_lizard.is_budget(word), right)
+        self.assertIn('timeout= on the line of the\ndevice, 10 to 120', fencing())
+
+    def test_what_a_failed_fence_says_is_what_the_program_says(self):
+        """tests/lab makes each method say it; this finds a sentence that was changed."""
+        program = re.sub(r"'\n +'", '', ha_lizard.read_file(PROGRAM))
+        rows = re.findall(r'(?m)^      [a-i]  (.*(?:\n {9}\S.*)*)', fencing())
+        self.assertEqual(len(rows), 9)
+        for sentence in ' / '.join([' '.join(row.split()) for row in rows]).split(' / '):
+            for piece in re.split(JOINTS, sentence):
+                self.assertIn(piece.strip(' ;:,'), program, 'nothing says: ' + sentence)
 
     def test_every_parameter_is_in_it_once(self):
         found = re.findall(r'(?m)^  ([A-Z][A-Z_]+)=', readme())
