@@ -1,247 +1,17 @@
-"""ha-cfg against the simulated pool: each action as a real process, and what-if
-against what then happens.
-
-HA_LIZARD_POOLS=200 compares that many random pools; without it a few.
-"""
+"""ha-cfg against the simulated pool: each action as a real process."""
 
 import binascii
 import os
-import random
 import sys
-import tempfile
 
 import base
+import ha_cfg_case
 import ha_lizard
-import served
-from dom0 import SimDom0
-from scenario import Story
-
-cfg = base.load('ha-cfg', 'ha_cfg')
-
-AT_ONCE = 8                         # processes of ha-cfg at the same time
-FIRST = 5                           # the seed of the first random pool
-POOLS = int(os.environ.get('HA_LIZARD_POOLS', '8'))
-SETTLED, AFTERMATH = 150, 900       # seconds before and after a fault
+from ha_cfg_case import CFG, FIELD, PRODUCT, cfg, loaded
+from served import INSTALLED
 
 
-class Capture(cfg.Screen):
-    """A screen that nobody sees: what was said, and answers prepared."""
-
-    def __init__(self, yes=False):
-        cfg.Screen.__init__(self, yes)
-        self.said, self.complaints = [], []
-        self.terminal = self.asks = self.colour = self.impatient = False
-        self.width = 80
-
-    def write(self, text):
-        self.said.append(text)
-
-    def complain(self, text):
-        self.complaints.append(text)
-
-    def text(self):
-        return ''.join(self.said)
-
-    def errors(self):
-        return '\n'.join(self.complaints)
-
-
-def run_cfg(story, name, *words):
-    """(exit status, Capture) of ha-cfg on a host of the story."""
-    host = story.world.hosts[name]
-    screen, statuses = Capture('--yes' in words), []
-
-    def work():
-        statuses.append(cfg.main(list(words), dom0, screen))
-    dom0 = SimDom0(story.world, host)
-    program = dom0.run_program(work)
-    for _ in range(2000):
-        story.world.run(0.5)
-        if program.over:
-            break
-    return statuses[0], screen
-
-
-def plan_of(story, name, *words):
-    """What ha-cfg what-if foretells: a dict."""
-    plans = []
-    before = cfg.plan_facts
-
-    def keep(*args):
-        plans.append(before(*args))
-        return plans[-1]
-    cfg.plan_facts = keep
-    try:
-        status, screen = run_cfg(story, name, 'what-if', *words)
-    finally:
-        cfg.plan_facts = before
-    assert plans, (status, screen.text(), screen.errors())
-    return plans[0]
-
-
-class RandomPool(object):
-    """A pool, a fault, and the names in both; the same for the same seed."""
-
-    def __init__(self, seed):
-        self.random = chance = random.Random(seed)
-        count = chance.choice([2, 2, 3, 3, 4, 5])
-        self.hosts = ['n%d' % (number + 1) for number in range(count)]
-        self.lost = chance.choice(self.hosts[:1] * 2 + self.hosts)
-        self.lines = ['pool ' + ' '.join(self.hosts), 'ha on']
-        self.lines.append('fence ' + chance.choice(['POOL', 'ILO', 'ILO', 'IRMC', 'ILO:IRMC']))
-        if chance.random() < 0.7:
-            self.lines.append('witness 10.0.0.250')
-        for name, values in (('GLOBAL_VM_HA', '011'), ('SLAVE_HA', '1110'), ('START_PARALLEL', '148'),
-                             ('FENCE_HA_ONFAIL', '0001'), ('PROMOTE_SLAVE', '11110'),
-                             ('FENCE_STRICT', '0001'), ('FENCE_MIN_HOSTS', '2223')):
-            if chance.random() < 0.5:
-                self.lines.append('set %s %s' % (name, chance.choice(values)))
-        self.vms = ['vm%d' % (number + 1) for number in range(chance.randint(1, 7))]
-        for name in self.vms:
-            self.lines.append('vm %s on %s memory=%d order=%d ha=%s' % (
-                name, chance.choice(self.hosts + [self.lost] * 2), chance.choice([1, 4, 20, 30]),
-                chance.choice([0, 0, 1, 2]), chance.choice(['true', 'true', 'false', 'unset'])))
-        self.fault = chance.choice(['power off', 'power off', 'cut'])
-        self.asked_on = chance.choice(self.hosts)
-
-    def words(self):
-        """of what-if"""
-        if self.fault == 'cut':
-            return ['isolated', self.lost]
-        if self.lost == self.hosts[0] and self.random.random() < 0.5:
-            return ['master-dead']
-        return ['host-dead', self.lost]
-
-
-class Outcome(object):
-    """What really became of it, from the survivors' journals and the domains."""
-
-    def __init__(self, story, pool, before):
-        world, lost = story.world, pool.lost
-        texts = [world.hosts[name].files.get(ha_lizard.Journal.path, '')
-                 for name in pool.hosts]
-        self.fenced = [name for name in pool.hosts if [
-            line for text in texts for line in text.split('\n')
-            if ' proof ' in line and ' %s is off: ' % name in line]]
-        masters = [host.name for host in story.pool.masters() if host.name != lost]
-        self.promoted = [name for name in masters if name != pool.hosts[0]]
-        self.started = {}
-        for name in pool.vms:
-            places = [place for place in world.where(story.vms[name])
-                      if place != before.get(name)]
-            if places:
-                self.started[name] = places[0]
-
-
-class TestWhatIf(base.TestCase):
-    """The plan equals what then happens."""
-
-    def compare(self, seed):
-        pool = RandomPool(seed)
-        story = Story()
-        try:
-            for line in pool.lines:
-                story.play(line)
-            story.play('run %d' % SETTLED)
-            before = dict([(name, ''.join(story.world.where(story.vms[name])[:1]))
-                           for name in pool.vms])
-            plan = plan_of(story, pool.asked_on, *pool.words())
-            story.play('run 5')
-            story.play('%s %s' % (pool.fault, pool.lost))
-            story.play('run %d' % AFTERMATH)
-            outcome = Outcome(story, pool, before)
-        finally:
-            story.close()
-        expected = (plan['fenced'], plan['promoted'], dict(
-            [(vm['name'], vm['host']) for vm in plan['started']]))
-        happened = (outcome.fenced, outcome.promoted, outcome.started)
-        self.kinds.update([kind for kind, found in zip(
-            ('fenced', 'promoted', 'started'), happened) if found] or ['nothing'])
-        if expected != happened:
-            return 'seed %d: %s %s, asked on %s\n%s\nforetold %r\nhappened %r\n%s' % (
-                seed, pool.fault, pool.lost, pool.asked_on, '\n'.join(pool.lines),
-                expected, happened, '\n'.join(['%5d %-3s %s' % (
-                    each['after'], each['host'], each['text']) for each in plan['events']]))
-
-    def test_random_pools(self):
-        self.kinds = set()
-        wrong = [text for text in map(self.compare, range(FIRST, FIRST + POOLS)) if text]
-        self.assertEqual(set(['fenced', 'promoted', 'started', 'nothing']), self.kinds)
-        if wrong:
-            self.fail('%d of %d plans are wrong\n\n%s' % (
-                len(wrong), POOLS, '\n\n'.join(wrong[:3])))
-
-
-# -- each action, as a process on a host of a pool ----------------------------
-
-CFG = [sys.executable, '-W', 'error', os.path.join(base.ROOT, 'ha-cfg')]
-PRODUCT = [sys.executable, '-W', 'error', os.path.join(base.ROOT, 'ha_lizard.py')]
-FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
-
-
-class ServedCase(served.Case):
-    POOL = ('pool a b c', 'latency 0.01', 'fence ILO')
-
-    def cfg(self, *words, **how):
-        """(exit status, output, errors) of ha-cfg WORDS."""
-        return self.program(CFG + list(words), **how)
-
-    def program(self, argv, **how):
-        feed, output, errors = [tempfile.TemporaryFile() for _ in range(3)]
-        try:
-            feed.write(ha_lizard.to_bytes(how.get('feed', '')))
-            feed.seek(0)
-            process = self.served.begin(argv, stdin=feed, stdout=output, stderr=errors)
-            if not self.served.until(lambda: process.poll() is not None, how.get('limit', 60)):
-                self.served.kill()
-                self.fail('%s does not end' % argv)
-            output.seek(0)
-            errors.seek(0)
-            return (process.wait(), ha_lizard.to_text(output.read()),
-                    ha_lizard.to_text(errors.read()))
-        finally:
-            for stream in (feed, output, errors):
-                stream.close()
-
-    def done(self, *words, **how):
-        """The output of ha-cfg WORDS, which must work."""
-        status, output, errors = self.cfg(*words, **how)
-        self.assertEqual((0, ''), (status, errors), '%s: %s, %s%s' % (
-            words, status, output, errors))
-        return output
-
-    def refused(self, status, words, why, **how):
-        """It must end with that status, one line on stderr, and change nothing."""
-        before = self.other()
-        result = self.cfg(*words, **how)
-        self.assertEqual(status, result[0], '%s: %r' % (words, result))
-        self.assertEqual(1, result[2].count('\n'), result[2])
-        self.assertIn(why, result[2])
-        self.assertEqual(before, self.other())
-
-    def other(self, key=None):
-        """The pool's other-config, or one value of it."""
-        pairs = dict(self.served.world.pool.database().pool()['other_config'])
-        if key is None:
-            return pairs
-        return pairs.get(key)
-
-    def vm_other(self, name, key):
-        uuid = self.served.story.vms[name]
-        pairs = self.served.world.pool.database().get('vm', uuid)['other_config']
-        return dict(pairs).get(key)
-
-
-def loaded(text):
-    """What JSON means; Python 2.4 has none, but that is near enough."""
-    try:
-        import json
-    except ImportError:
-        return eval(text, {'null': None, 'true': True, 'false': False})
-    return json.loads(text)
-
-
-class TestParameters(ServedCase):
+class TestParameters(ha_cfg_case.Case):
     def test_get(self):
         self.serve()
         lines = self.done('get').split('\n')
@@ -273,7 +43,7 @@ class TestParameters(ServedCase):
 
     def test_what_set_refuses(self):
         self.serve()
-        for status, words, why in (
+        self.all_refused([(status, ('set',) + words, why) for status, words, why in (
                 (2, ('XAPI_COUNT', 'x'), 'must be a whole number from 1 to 100'),
                 (2, ('XAPI_COUNT', '101'), 'must be a whole number'),
                 (2, ('XAPI_COUNT', ''), 'not empty'),
@@ -287,8 +57,7 @@ class TestParameters(ServedCase):
                 (2, ('FENCE_HEURISTICS_IPS', '10.0.0.300'), 'must be addresses'),
                 (1, ('FENCE_HEURISTICS_IPS', '127.0.1.2'), 'address of member b'),
                 (1, ('FENCE_MIN_HOSTS', '4'), 'can never be met'),
-                (1, ('FENCE_METHOD', 'ILO:APC'), 'no method APC')):
-            self.refused(status, ('set',) + words, why)
+                (1, ('FENCE_METHOD', 'ILO:APC'), 'no method APC'))])
 
     def test_secrets_never_show(self):
         self.serve()
@@ -358,7 +127,7 @@ class TestParameters(ServedCase):
         self.assertEqual('2', self.other('HA_XAPI_COUNT'))
 
 
-class TestVms(ServedCase):
+class TestVms(ha_cfg_case.Case):
     NAMES = ('vm web on a', 'vm db halted ha=true', 'vm odd on b ha=maybe', 'set GLOBAL_VM_HA 0')
 
     def test_get_vm_ha(self):
@@ -390,7 +159,7 @@ class TestVms(ServedCase):
         self.refused(1, ('set-vm-ha', 'web', 'true'), self.served.story.vms['odd'])
 
 
-class TestSwitch(ServedCase):
+class TestSwitch(ha_cfg_case.Case):
     def test_on_and_off(self):
         self.serve()
         self.assertEqual((3, 'disabled\n', ''), self.cfg('ha-status'))
@@ -438,14 +207,14 @@ class TestSwitch(ServedCase):
         self.assertIn('suspended on this host: it had no quorum', output)
         self.refused(1, ('recover',), '--yes')
         link = os.path.join(self.folder(), 'recover_fenced_host')
-        os.symlink(CFG[-1], link)
+        os.symlink(os.path.join(INSTALLED, 'ha-cfg'), link)
         status, output, errors = self.program([sys.executable, link, '--yes'])
         self.assertEqual((0, ''), (status, errors))
         self.assertIn('HA operation is back to normal', output)
         self.assertIn('not suspended', self.done('recover'))
 
 
-class TestHosts(ServedCase):
+class TestHosts(ha_cfg_case.Case):
     def test_cluster_status(self):
         self.serve('ha on')
         self.watch('c', 50)
@@ -519,7 +288,7 @@ class TestHosts(ServedCase):
         self.assertIn('confirmed it', orders['confirm-dead.' + self.served.world.hosts['c'].uuid])
 
 
-class TestOther(ServedCase):
+class TestOther(ha_cfg_case.Case):
     def test_check(self):
         self.serve('vm v on a', 'vm w halted', 'fence POOL')
         status, output, errors = self.cfg('check')
@@ -617,51 +386,3 @@ class TestOther(ServedCase):
         self.assertEqual((1, 1), (status, errors.count('standard output is closed')))
         status, _, errors = self.program(['sh', '-c', 'exec "$@" >/dev/full', 'sh'] + CFG + ['get'])
         self.assertEqual((1, 1), (status, errors.count('cannot write: No space left')))
-
-
-class TestBrokenPool(ServedCase):
-    """A slave whose master is dead: every xe hangs."""
-
-    def test_every_action_ends_in_time(self):
-        self.serve('vm v on b', 'ha on', 'set XE_TIMEOUT 1', host='b')
-        self.program(PRODUCT + ['once'])
-        self.served.story.play('power off a')
-        path = os.path.join(self.folder(), 'saved')
-        base.write(path, 'XAPI_COUNT=7\n')
-        waiting = []
-        for status, words in (
-                (124, 'status'), (124, 'ha-status'), (124, 'get'), (124, 'get-vm-ha'),
-                (124, 'cluster-status'), (124, 'check'), (3, 'check --nagios'), (124, 'set MAIL_ON 0'),
-                (124, 'set-vm-ha v true'), (124, 'ha-enable'), (124, 'insert'), (124, 'remove --yes'),
-                (124, 'backup ' + path), (124, 'restore --yes ' + path), (124, 'freeze 5'),
-                (124, 'maintenance a on --yes'), (124, 'what-if master-dead'), (0, 'why v'), (0, 'history'),
-                (0, 'recover'), (0, 'version'), (0, 'help'), (0, 'complete set-vm-ha v')):
-            waiting.append((status, words.split()))
-        # What starting so many takes on this machine, busy as it is just now.
-        began = ha_lizard.clock()
-        self.try_at_once([(0, ['version'])] * AT_ONCE, 60)
-        start = ha_lizard.clock() - began
-        while waiting:
-            self.try_at_once(waiting[:AT_ONCE], 1 + 2 + 1 + 2 * start)
-            del waiting[:AT_ONCE]
-        self.assertIn('MAIL_ON=1\n', self.cfg('get')[1])
-
-    def try_at_once(self, cases, seconds):
-        """Each must end in that time."""
-        began, running = ha_lizard.clock(), []
-        nothing = open(os.devnull, 'r+')
-        try:
-            for status, words in cases:
-                running.append((status, words, self.served.begin(
-                    CFG + words, stdin=nothing, stdout=nothing, stderr=nothing)))
-            self.served.until(lambda: not [each for each in running
-                                           if each[2].poll() is None], seconds)
-            took = ha_lizard.clock() - began
-            self.served.turn(0)
-            statuses = [each[2].poll() for each in running]
-            self.assertEqual([case[0] for case in cases], statuses,
-                             '%s of %s after %.1f s' % (statuses, cases, took))
-            self.assertEqual([], [pid for pid in self.served.pids() if 'client.py' in (
-                ha_lizard.read_file('/proc/%d/cmdline' % pid, ''))])
-        finally:
-            nothing.close()

@@ -11,9 +11,9 @@ import base
 import ha_lizard
 import served
 import server
+from served import INSTALLED, PRODUCT, PYTHON
 
 SERVE = os.path.join(base.TESTS, 'sim', 'serve')
-PRODUCT = [sys.executable, '-W', 'error', os.path.join(base.ROOT, 'ha_lizard.py')]
 #: the same with waits that would only cost time here, also in its children
 HURRIED = '''
 import sys
@@ -25,7 +25,7 @@ ha_lizard.PROBE_TIMEOUT = ha_lizard.LAST_LOOK = 0.5
 ha_lizard.READ_SPACING = ha_lizard.PAUSE = 0.5
 ha_lizard.__file__ = ha_lizard.OWN_PATH = __file__
 sys.exit(ha_lizard.main(sys.argv[1:]))
-''' % base.ROOT
+''' % INSTALLED
 MESSAGES, JOURNAL = '/var/log/messages', '/etc/ha-lizard/state/journal'
 
 
@@ -128,8 +128,8 @@ class TestWorld(ServedCase):
     def dom0(self, work):
         """What work(dom0) prints in a process of the host."""
         code = ('import sys; sys.path[:0] = [%r]; import ha_lizard; '
-                'dom0 = ha_lizard.Dom0(); %s; dom0.close()' % (base.ROOT, work))
-        status, output = self.served.run([sys.executable, '-c', code])
+                'dom0 = ha_lizard.Dom0(); %s; dom0.close()' % (INSTALLED, work))
+        status, output = self.served.run(PYTHON + ['-c', code])
         self.assertEqual(0, status, output)
         return output.strip()
 
