@@ -2517,6 +2517,8 @@ MOST_OUTPUT = 16 * 1024 * 1024
 
 #: Seconds that a new process may be silent before it makes a promise.
 FIRST_PROMISE = 60
+#: What a line of a child begins with that is no promise.
+ANSWER = '='
 
 PORTS = (443, 80, 22)           # xapi's TLS, xapi, ssh: one of them listens
 ICMP_ALONE = 0.9                # seconds until TCP is tried as well
@@ -2631,10 +2633,16 @@ class Dom0(object):
 
     def promise(self, seconds):
         """Said in a child: the parent need not hear of it for `seconds`."""
+        self.tell_parent('%.2f' % (clock() + seconds))
+
+    def answer(self, text):
+        """Said in a child: what its Child has in `answers`."""
+        self.tell_parent(ANSWER + escape(text))
+
+    def tell_parent(self, line):
         if self.promises is not None:
             try:
-                os.write(self.promises,
-                         to_bytes('%.2f\n' % (clock() + seconds)))
+                os.write(self.promises, to_bytes(line + '\n'))
             except EnvironmentError:            # the parent does not listen
                 pass
 
@@ -3137,7 +3145,7 @@ class Child(object):
 
     def __init__(self, dom0, work):
         self.pid = self.status = self.pipe = None
-        self.heard, self.promised = '', clock() + FIRST_PROMISE
+        self.heard, self.promised, self.answers = '', clock() + FIRST_PROMISE, []
         flush()
         try:
             self.start(dom0, work)
@@ -3174,8 +3182,11 @@ class Child(object):
     def listen(self):
         lines = (self.heard + self.read()).split('\n')
         self.heard = lines.pop()
-        if lines:
-            self.promised = float(lines[-1])
+        for line in lines:
+            if line.startswith(ANSWER):
+                self.answers.append(unescape(line[len(ANSWER):]))
+            else:
+                self.promised = float(line)
 
     def read(self):
         chunks = []

@@ -23,7 +23,7 @@ class SimChild(object):
     """A round."""
 
     def __init__(self, dom0, work):
-        self.promise, self.dom0 = dom0.now() + 60, dom0
+        self.promise, self.answers, self.dom0 = dom0.now() + 60, [], dom0
         self.program = dom0.run_program(work)
         self.program.child = self
 
@@ -209,6 +209,9 @@ class SimDom0(object):
         program = self.world.current
         if program and program.child:
             program.child.promise = self.now() + seconds
+
+    def answer(self, text):
+        self.world.current.child.answers.append(text)
 
     # -- network --------------------------------------------------------------
 
