@@ -6,7 +6,7 @@ import base
 import ha_lizard
 import served
 from dom0 import SimDom0
-from served import CFG, PRODUCT
+from served import CFG
 
 cfg = base.load('ha-cfg', 'ha_cfg')
 

@@ -35,6 +35,7 @@ INSTALLED = install()
 #: the programs import nothing but what comes with Python: its `site` is not needed
 PYTHON = [sys.executable, '-S', '-W', 'error']
 CFG = PYTHON + [os.path.join(INSTALLED, 'ha-cfg.pyc')]
+JOURNAL = '/etc/ha-lizard/state/journal'
 PRODUCT = PYTHON + [os.path.join(INSTALLED, 'ha_lizard.pyc')]
 
 
@@ -53,3 +54,11 @@ class Case(base.TestCase):
         """A Server of POOL and more lines."""
         self.served = server.Server(self.POOL + lines, how.get('host', 'a'), how.get('speed', 1))
         return self.served
+
+    def until(self, condition, seconds=20):
+        if not self.served.until(condition, seconds):
+            self.fail('it did not come to that in %d s; processes %s, journal:\n%s' % (
+                seconds, self.served.pids(), self.text(JOURNAL)))
+
+    def text(self, path):
+        return self.served.host.files.get(path, '')

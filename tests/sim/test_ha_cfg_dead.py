@@ -5,7 +5,7 @@ import os
 import base
 import ha_lizard
 import ha_cfg_case
-from ha_cfg_case import CFG, PRODUCT
+from served import CFG, PRODUCT
 
 AT_ONCE = 8                         # processes of ha-cfg at the same time
 
