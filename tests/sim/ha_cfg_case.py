@@ -5,7 +5,7 @@ import tempfile
 import base
 import ha_lizard
 import served
-from dom0 import SimDom0
+from dom0 import SimDom0, SimJob
 from served import CFG
 
 cfg = base.load('ha-cfg', 'ha_cfg')
@@ -38,14 +38,29 @@ class Capture(cfg.Screen):
         return '\n'.join(self.complaints)
 
 
-def run_cfg(story, name, *words):
+class Machine(SimDom0):
+    """A simulated host on which more programs are installed: {the first words of
+    a command: (status, output)}."""
+    programs = {}
+
+    def launch(self, argv, timeout, feed, env, password):
+        for words, (status, output) in self.programs.items():
+            if ' '.join(argv).startswith(words):
+                job = SimJob(argv, self.now() + timeout)
+                self.end(job, status, output, '')
+                return job
+        return SimDom0.launch(self, argv, timeout, feed, env, password)
+
+
+def run_cfg(story, name, *words, **how):
     """(exit status, Capture) of ha-cfg on a host of the story."""
     host = story.world.hosts[name]
     screen, statuses = Capture('--yes' in words), []
 
     def work():
         statuses.append(cfg.main(list(words), dom0, screen))
-    dom0 = SimDom0(story.world, host)
+    dom0 = Machine(story.world, host)
+    dom0.programs = how.get('programs', {})
     program = dom0.run_program(work)
     for _ in range(2000):
         story.world.run(0.5)
