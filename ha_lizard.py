@@ -1090,7 +1090,8 @@ class View(Record):
         'appliances': (),
         'heir': '',             # autopromote_uuid: who succeeds the master
         'heirs': (),            # the succession list in force: A8
-        'enabled': None,        # text of the pool's HA field; None: unknown
+        'enabled': None,        # the last word about HA: text of its field; None: unknown
+        'unwritten': None,      # (text, number) of it that the database lacks: R-11
         'xenserver_ha': False,  # xapi's own HA is on
         'xapi': '',             # why xapi gives no fresh facts, or ''
         'age': 0,               # of what is known of the pool
@@ -1165,7 +1166,7 @@ def decide(settings, view):
     """What this host should do now: a Plan."""
     objection = standing_objection(settings, view)
     if objection:
-        return Plan(objection, warnings=field_warnings(settings, view))
+        return Plan(objection, rewrites(view), field_warnings(settings, view))
     if view.xenserver_ha:
         return decide_beside_xenserver_ha(view)
     if view.suspended:
@@ -1205,6 +1206,15 @@ def version_objection(view):
     if strangers:
         return 'watching only: %s has not shown this program\'s version' % (
             ', '.join(strangers))
+
+
+def rewrites(view):
+    """R-11: the master tells its database what was said of HA last.  One that
+    woke up in an old copy may have forgotten that HA was switched off, or on."""
+    if view.role != 'master' or view.xapi or view.frozen or not view.unwritten:
+        return []
+    text, number = view.unwritten
+    return untried(view, [WriteFlag(text=text, number=number)])
 
 
 def because(reason):
@@ -1776,6 +1786,8 @@ def is_cleaning(actions):
 
 def chores(settings, view):
     """What can wait; one kind a round, so that a round stays cheap (R-10)."""
+    if rewrites(view):
+        return rewrites(view)
     if strays(view) and (view.recovered is None or view.recovered > RECALL):
         # R-8: an old master that is back, or a slave that missed the call.
         return untried(view, [RecoverSlaves()])
@@ -2437,8 +2449,20 @@ class SwitchOff(XeAction):
         return 'switch HA off'
 
     def xe(self, site):
-        return ('pool-param-set', 'uuid=' + site.facts.pool,
-                'other-config:%s=false' % field_key(site.settings))
+        return write_flag(site, 'false', site.picture.flag_number + 1)
+
+
+class WriteFlag(XeAction):
+    fields = {'text': '', 'number': 0}
+    function = 'check_ha_enabled'
+
+    def __str__(self):
+        return 'note in the database that HA is %s, by switch %d' % ({
+            'true': 'on', 'false': 'off'}.get(self.text, printable(self.text, 40)),
+            self.number)
+
+    def xe(self, site):
+        return write_flag(site, self.text, self.number)
 
 
 class TakeUpWork(Action):
@@ -2450,6 +2474,12 @@ class TakeUpWork(Action):
 
     def do(self, site):
         site.notes['ready'] = site.now_text()
+
+
+def write_flag(site, text, number):
+    return ('pool-param-set', 'uuid=' + site.facts.pool,
+            'other-config:%s=%s' % (field_key(site.settings), text),
+            'other-config:%s=%d' % (FLAG_NUMBER, number))
 
 
 class Suspend(Action):
@@ -3857,11 +3887,9 @@ class WatchRow(Record):
     fields = {
         'answered': 0, 'last': 0, 'alive_at': 0, 'failing': True, 'silent': False, 'seen': False,
         'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
-        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'flag': '',
-        'flag_number': 0, 'domains': None}
+        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'domains': None}
     order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
-             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'flag', 'flag_number',
-             'domains')
+             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'domains')
 
     def text(self):
         return pack(['%.1f' % self.answered, '%.1f' % self.last,
@@ -3869,8 +3897,7 @@ class WatchRow(Record):
                      '%d' % self.silent, '%d' % self.seen, '%d' % self.unsure,
                      '%d' % self.left, '%.1f' % self.back, number_text(self.lease),
                      '%d' % self.tie, '%.1f' % self.leased, self.role, self.doing,
-                     self.version, self.flag, '%d' % self.flag_number,
-                     domains_text(self.domains)])
+                     self.version, domains_text(self.domains)])
 
 
 def domains_text(domains):
@@ -3881,13 +3908,12 @@ def domains_text(domains):
 
 def parse_watch_row(text):
     values = dict(zip(WatchRow.order, unpack(text, len(WatchRow.order))))
-    row = WatchRow(lease=text_number(values['lease']),
-                   flag_number=int(values['flag_number']))
+    row = WatchRow(lease=text_number(values['lease']))
     for name in ('answered', 'last', 'alive_at', 'back', 'leased'):
         setattr(row, name, float(values[name]))
     for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'tie'):
         setattr(row, name, values[name] == '1')
-    for name in ('role', 'doing', 'version', 'flag'):
+    for name in ('role', 'doing', 'version'):
         setattr(row, name, values[name])
     if values['domains'] != '-':
         row.domains = values['domains'].split()
@@ -3919,15 +3945,16 @@ def parse_guardian(text):
 class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
     (the succession list in force), `confirmed` (uuids that the administrator
-    says are dead), `guardian`."""
+    says are dead), `guardian`, `flag` (the last switch of HA that anybody told:
+    (number, text), R-11)."""
     fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
-              'guardian': WatchGuardian()}
+              'guardian': WatchGuardian(), 'flag': (0, None)}
 
     def text(self):
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
                  ('confirmed', ' '.join(self.confirmed)),
-                 ('guardian', self.guardian.text())]
+                 ('guardian', self.guardian.text()), ('flag', flag_text(self.flag))]
         pairs.extend([('peer.' + uuid, row.text())
                       for uuid, row in sorted(self.peers.items())])
         return to_state(pairs)
@@ -3941,12 +3968,24 @@ def read_watch(dom0, boot):
     try:
         return Watch(
             boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
-            confirmed=pairs['confirmed'].split(),
+            confirmed=pairs['confirmed'].split(), flag=parse_flag(pairs['flag']),
             guardian=parse_guardian(pairs['guardian']),
             peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
                         if key.startswith('peer.')]))
     except (KeyError, ValueError):
         return None
+
+
+def flag_text(flag):
+    number, text = flag
+    if text is None:
+        return '%d' % number
+    return '%d %s' % (number, escape(text))
+
+
+def parse_flag(words):
+    number, text = (words.split(' ', 1) + [None])[:2]
+    return int(number), text and unescape(text)
 
 
 class Journal(object):
@@ -3995,6 +4034,7 @@ SETTLE_LIMIT = 20       # doubtful records that are asked for alone in a round
 POOL_FIELDS = ('uuid', 'master', 'other-config', 'ha-enabled')
 HOST_FIELDS = ('uuid', 'name-label', 'enabled', 'address', 'memory-overhead',
                'memory-total', 'host-metrics-live', 'other-config')
+FLAG_NUMBER = 'HA_FLAG_SEQ'             # pool other-config: counts the switches of HA
 DECLARED_MARK = 'HA_DECLARED_DEAD'      # host other-config: we disabled it
 MAINTENANCE_MARKS = ('MAINTENANCE_MODE', 'HA_MAINTENANCE')     # XenCenter's, ours
 VM_FIELDS = ('uuid', 'name-label', 'is-a-template', 'is-a-snapshot', 'is-control-domain',
@@ -6495,17 +6535,45 @@ class Site(object):
 
     def keep(self):
         """Save the picture: also while HA is off, so that it is never old."""
-        layers = dict(self.settings.layers)
+        layers, (number, enabled) = dict(self.settings.layers), self.newest_flag()
         self.picture = Picture(
-            sequence=self.picture.sequence + 1, facts=self.facts,
-            enabled=self.facts.other.get(field_key(self.settings)),
+            sequence=self.picture.sequence + 1, facts=self.facts, enabled=enabled,
             succession=succession(self.facts, self.facts.other.get('autopromote_uuid', '')),
-            settings=layers['pool'], own=layers['this host'],
-            flag_number=whole(self.facts.other.get('HA_FLAG_SEQ', '')))
+            settings=layers['pool'], own=layers['this host'], flag_number=number)
         moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
         why = self.dom0.write(PICTURE, self.picture.text(self.boot, moment), PRIVATE)
         self.problem = why and 'the picture of the pool cannot be saved: ' + why
         self.note_switch(self.picture.enabled == 'true')
+
+    def flag_on_record(self):
+        """(number, text) of the last switch of HA, as the database has it."""
+        other = self.facts.other
+        return whole(other.get(FLAG_NUMBER, '')), other.get(field_key(self.settings))
+
+    def newest_flag(self):
+        """The same as anybody knows it (R-11): the database of a promoted slave may
+        be older than what this host read of the last master, or was told."""
+        flag, known = self.flag_on_record(), self.known_flag()
+        if self.picture.facts.pool != self.facts.pool:
+            return flag                 # another pool: its switches count anew
+        if known[0] > flag[0] or known[0] == flag[0] and 'promotion' in self.notes.facts:
+            return known
+        if self.role == 'master' and known[0] == flag[0] and flag[1] not in (None, known[1]):
+            return flag[0] + 1, flag[1]     # by hand, in XenCenter: nobody counted it
+        return flag
+
+    def known_flag(self):
+        """The newer of what this host read last and what the others told since."""
+        read = self.picture.flag_number, self.picture.enabled
+        if self.watch and self.watch.flag[0] > read[0]:
+            return self.watch.flag
+        return read
+
+    def unwritten(self):
+        """(text, number) that belongs into the database, or None."""
+        number, text = self.known_flag()
+        if text is not None and (number, text) != self.flag_on_record():
+            return text, number
 
     def note_switch(self, enabled):
         """HA switched on is a start-up as after a boot: A10, S23."""
@@ -6531,7 +6599,8 @@ class Site(object):
                     if record['is-control-domain'] != 'true'],
             'heir': facts.other.get('autopromote_uuid', ''),
             'heirs': self.watch.heirs or self.picture.succession,
-            'enabled': self.picture.enabled, 'xenserver_ha': facts.xenserver_ha,
+            'enabled': self.known_flag()[1], 'unwritten': self.unwritten(),
+            'xenserver_ha': facts.xenserver_ha,
             'frozen': self.frozen(), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
@@ -7068,7 +7137,7 @@ class Guardian(object):
         """What the picture of the pool says about this host's promise."""
         settings, picture = watcher.settings, watcher.picture
         self.master = watcher.role[0] == 'master'
-        self.may = promise_objection(settings, picture, watcher.dom0, self.master)
+        self.may = promise_objection(settings, watcher.flag[1], watcher.dom0, self.master)
         if watcher.is_frozen():
             self.may = 'HA is frozen'
         self.unmanaged = dict([(uuid, 1) for uuid, record in picture.facts.vms.items()
@@ -7225,9 +7294,9 @@ def feed_time(grace):
     return max(1, grace * 3 // 4)
 
 
-def promise_objection(settings, picture, dom0, master):
+def promise_objection(settings, enabled, dom0, master):
     """R-3: why this host's VMs need no promise, as far as the pool says."""
-    if picture.enabled != 'true':
+    if enabled != 'true':
         return 'HA is off'
     if not settings.fence_enabled:
         return 'FENCE_ENABLED=0'
@@ -7288,8 +7357,7 @@ class Peer(object):
             moments = self.answered, self.last, self.alive_at, self.leased
         if self.knows(now):
             report = self.report
-            told = (report.role, report.doing, report.version, report.flag,
-                    report.flag_number)
+            told = report.role, report.doing, report.version
         if now - self.listed <= RENEWED:
             domains = self.domains
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
@@ -7310,7 +7378,7 @@ class Watcher(object):
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
         self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
-        self.settings = None
+        self.settings, self.flag, self.pool = None, (0, None), ''
         # A watcher that starts anew goes on above the packets of the one before:
         # nobody sends 16 a second.
         self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
@@ -7336,6 +7404,7 @@ class Watcher(object):
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
+        self.take_flag(self.watch.flag)
         self.guardian.take_up(self.watch, self.looked)
 
     def learn(self):
@@ -7356,7 +7425,15 @@ class Watcher(object):
             self.peers.setdefault(uuid, Peer(self.looked, address)).address = address
         for uuid in set(self.peers) - set(self.addresses):
             del self.peers[uuid]
+        flag = self.picture.flag_number, self.picture.enabled
+        if facts.pool != self.pool or flag[0] >= self.flag[0]:
+            self.flag, self.pool = flag, facts.pool
         self.guardian.learn(self)
+
+    def take_flag(self, flag):
+        """R-11: the last switch of HA counts, whoever heard of it."""
+        if flag[0] > self.flag[0]:
+            self.flag = flag
 
     def tick(self):
         now = self.dom0.now()
@@ -7458,6 +7535,7 @@ class Watcher(object):
         peer.answers(now)
         peer.report, peer.heard = report, now
         peer.take_lease(report.lease, report.tie, now)
+        self.take_flag((report.flag_number, report.flag or None))
         if report.domains is not None:
             peer.pieces[report.part] = report.domains
             if report.part == 0:
@@ -7513,8 +7591,7 @@ class Watcher(object):
             nonce=self.nonces[-1],
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
             lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
-            heirs_age=heirs_age, flag=self.picture.enabled or '',
-            flag_number=self.picture.flag_number,
+            heirs_age=heirs_age, flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=' '.join(sorted(self.confirmed)),
             opinions=dict([(uuid, opinion_text(opinion(peer, now)))
                            for uuid, peer in self.peers.items()]))
@@ -7575,13 +7652,14 @@ class Watcher(object):
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs = self.heirs(now)[0]
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), self.guardian.state())
+                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag)
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
-                           confirmed=sorted(self.confirmed), guardian=self.guardian.state())
+                           confirmed=sorted(self.confirmed), flag=self.flag,
+                           guardian=self.guardian.state())
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:
@@ -7594,8 +7672,7 @@ class Watcher(object):
             back=peer.back, lease=peer.lease, tie=peer.tie, leased=peer.leased)
         if peer.knows(now):
             row.role, row.doing = peer.report.role, peer.report.doing
-            row.version, row.flag = peer.report.version, peer.report.flag
-            row.flag_number = peer.report.flag_number
+            row.version = peer.report.version
         if peer.domains is not None and now - peer.listed <= RENEWED:
             row.domains = peer.domains
         return row

@@ -344,8 +344,11 @@ class Story(object):
             self.other('HA_FENCE_HEURISTICS_IPS', ':'.join(sorted(self.world.witnesses)))
 
     def do_ha(self, switch):
-        self.world.enabled = flag(switch)
-        self.do_field('pool', {True: 'true', False: 'false'}[self.world.enabled])
+        """As `ha-cfg` does it, with a number; `field pool TEXT` is XenCenter's way."""
+        other = dict(self.pool.database().pool()['other_config'])
+        number = ha_lizard.whole(other.get(ha_lizard.FLAG_NUMBER, '')) + 1
+        self.do_field('pool', {'on': 'true', 'off': 'false'}[switch])
+        self.other(ha_lizard.FLAG_NUMBER, '%d' % number)
 
     def do_xenserver_ha(self, switch):
         self.pool.set_ha_enabled(flag(switch))
@@ -353,6 +356,7 @@ class Story(object):
     def do_field(self, what, *words):
         key, text = 'XenCenter.CustomFields.ha-lizard-enabled', ' '.join(words)
         if what == 'pool':
+            self.world.enabled = text == 'true'
             self.other(key, text)
         else:
             self.other(key, text, 'vm', self.vms[what])
