@@ -41,6 +41,7 @@ finishes the job when it is back.
 """
 
 import binascii
+import calendar
 import errno
 import os
 import re
@@ -1064,6 +1065,10 @@ class Vm(Record):
         'starting': '',         # uuid of the host on which we began to start it
         'error': '',            # why the last start failed
         'locked': False,        # ... because a host still holds a lock on its disks
+        'ran': None,            # when it was last seen running, while nobody knows why
+                                # it is down: seconds since 1970 (A15)
+        'meant': False,         # somebody shut it down through xapi
+        'noted': False,         # ... and the database says so
         'srs': (),              # SRs that its disks are on
     }
 
@@ -1795,6 +1800,10 @@ def chores(settings, view):
     if healed:
         return untried(view, [Enable(host=host) for host in healed if not host.enabled]
                        + [Unmark(host=host) for host in healed if host.enabled])
+    wills = [NoteWill(vm=vm) for vm in view.vms if vm.meant and not vm.noted]
+    wills += [ForgetWill(vm=vm) for vm in view.vms if vm.noted and vm.power == 'running']
+    if untried(view, wills):
+        return untried(view, wills)[:MOST_STAMPS]
     heir = choose_heir(view)
     if heir != view.heir:
         return untried(view, [NameHeir(heir=heir, name=heir_name(view, heir))])
@@ -1885,6 +1894,10 @@ def start_objection(settings, view, vm):
     objection = managed_objection(settings, view, vm)
     if objection:
         return objection
+    if vm.meant:
+        return 'somebody shut it down'
+    if vm.ran is not None:
+        return 'why it is down is not known yet'
     # T21: a copy left by a migration to another pool, or a VM that its owner
     # has not finished making, was never seen running here.
     if vm.stamp != view.pool:
@@ -1908,6 +1921,9 @@ def elsewhere_objection(view, vm):
 def decide_starts(settings, view):
     """A Plan to start what is down; without a reason when nothing is."""
     warnings = vm_warnings(settings, view)
+    questions = questions_of(settings, view)
+    if questions:
+        return Plan('VMs are down', questions, warnings)
     down = [vm for vm in view.vms if not start_objection(settings, view, vm)
             and not is_starting(view, vm) and not is_tried(view, vm)]
     if not down:
@@ -1926,6 +1942,14 @@ def decide_starts(settings, view):
     room = max(0, settings.start_parallel - count(view, StartVm))
     return Plan('; '.join(['VMs are down'] + remarks),
                 [start for start in starts if start.vm.order <= order][:room], warnings)
+
+
+def questions_of(settings, view):
+    """A15: before a VM is started again, why is it down?"""
+    down = [vm for vm in view.vms if vm.ran is not None and vm.power == 'halted'
+            and not vm.busy and not managed_objection(settings, view, vm)]
+    room = max(0, settings.start_parallel - count(view, AskWhyDown))
+    return untried(view, [AskWhyDown(vm=vm) for vm in down])[:room]
 
 
 def start_order(vm):
@@ -2370,6 +2394,57 @@ class LookAtStorage(Action):
 
     def do(self, site):
         return site.look_at_storage()
+
+
+class AskWhyDown(XeAction):
+    """A15.  xapi writes VM_SHUTDOWN only for what somebody told it to shut down:
+    neither for a guest that ends by itself nor for one that crashes."""
+    fields = {'vm': None}
+    refreshes = False
+
+    def __str__(self):
+        return 'ask why %s is down' % self.vm
+
+    def key(self):
+        return 'ask ' + self.vm.uuid
+
+    def xe(self, site):
+        return ('message-list', 'name=VM_SHUTDOWN', 'obj-uuid=' + self.vm.uuid,
+                'params=uuid,timestamp')
+
+    def done(self, site, result):
+        records, _, why = parse_records(result.output, ('uuid', 'timestamp'))
+        if not result or why:
+            return why_failed(result) or why
+        del site.notes['ran.' + self.vm.uuid]
+        if [record for record in records if moment_of(record['timestamp']) >= int(self.vm.ran)]:
+            site.notes['meant.' + self.vm.uuid] = '1'
+            site.journal.say('note', 'somebody shut %s down: it is not started again'
+                             % self.vm, self.function)
+
+
+class NoteWill(XeAction):
+    """xapi's messages stay on the master; the database reaches the next one."""
+    fields = {'vm': None}
+    refreshes = False
+
+    def __str__(self):
+        return 'note that %s is to stay down' % self.vm
+
+    def key(self):
+        return 'will ' + self.vm.uuid
+
+    def xe(self, site):
+        return 'vm-param-set', 'uuid=' + self.vm.uuid, 'other-config:%s=true' % WILL_MARK
+
+
+class ForgetWill(NoteWill):
+    def __str__(self):
+        return 'note that %s runs again' % self.vm
+
+    def xe(self, site):
+        return ('vm-param-remove', 'uuid=' + self.vm.uuid, 'param-name=other-config',
+                'param-key=' + WILL_MARK)
 
 
 class StartVm(XeAction):
@@ -4029,6 +4104,7 @@ LONG_XE = 120           # seconds for commands in which xapi asks a dead host
 LIST_TIME = 10          # seconds for list_domains, which asks no xapi
 START_LIMIT = 600       # seconds for a start: R-12
 STAMP = 'home-pool'     # VM other-config key of 2.x: T21
+WILL_MARK = 'HA_STAY_DOWN'      # VM other-config: somebody shut it down (A15)
 SETTLE_LIMIT = 20       # doubtful records that are asked for alone in a round
 
 POOL_FIELDS = ('uuid', 'master', 'other-config', 'ha-enabled')
@@ -4338,7 +4414,7 @@ HOST_ROW = ('name-label', 'address', 'enabled', 'host-metrics-live',
             'memory-total', 'memory-overhead', 'maintenance', 'marked')
 VM_ROW = ('name-label', 'power-state', 'resident-on', 'current-operations',
           'is-control-domain', 'memory-dynamic-min', 'memory-overhead', 'affinity',
-          'appliance', 'start-delay', 'order', 'field', 'stamp')
+          'appliance', 'start-delay', 'order', 'field', 'stamp', 'will')
 
 
 class Picture(Record):
@@ -6497,8 +6573,34 @@ class Site(object):
             other = parse_map(record['other-config']) or {}
             record['field'] = other.get(field_key(self.settings), '')
             record['stamp'] = other.get(STAMP, '')
+            record['will'] = other.get(WILL_MARK, '')
         self.note_doubts(pool)
+        self.note_ends()
         self.keep()
+
+    def note_ends(self):
+        """A15: when was what is down now last seen running?  Only of what was so to
+        our eyes: after a boot, or a reset of ours, nobody's will is asked."""
+        before = self.picture.facts
+        for uuid, record in self.facts.vms.items():
+            state = record['power-state']
+            if state == 'running':
+                for kind in ('ran', 'meant'):
+                    del self.notes['%s.%s' % (kind, uuid)]
+                self.note_waking(uuid, record)
+            elif record['will'] and 'woke.' + uuid not in self.notes.facts:
+                del self.notes['ran.' + uuid]       # another host has asked
+            elif (state == 'halted' and before.at > NEVER and 'ran.' + uuid not in self.notes.facts
+                    and before.vms.get(uuid, record)['power-state'] == 'running'):
+                self.notes['ran.' + uuid] = '%.0f' % (
+                    self.dom0.wall() - self.dom0.now() + before.at)
+
+    def note_waking(self, uuid, record):
+        """It runs: the mark that it is to stay down is void before it is removed."""
+        if record['will']:
+            self.notes['woke.' + uuid] = '1'
+        else:
+            del self.notes['woke.' + uuid]
 
     def note_deaf_xapi(self):
         # Another master, or another role, is another xapi that does not answer.
@@ -6671,6 +6773,12 @@ class Site(object):
         vm.wait, vm.error = max(0, again - self.dom0.now()), error
         vm.locked = 'SR_BACKEND_FAILURE_46' in error
         vm.starting = self.notes.get('starting.' + vm.uuid)
+        vm.noted = record['will'] == 'true'
+        if self.settings.vm_shutdown_is_intent:
+            vm.ran = self.notes.number('ran.' + vm.uuid)
+            vm.meant = vm.power == 'halted' and (
+                'meant.' + vm.uuid in self.notes.facts
+                or vm.noted and 'woke.' + vm.uuid not in self.notes.facts)
         if self.srs:
             vm.srs = self.srs[1].get(vm.uuid, [])
         return vm
@@ -6799,7 +6907,7 @@ class Site(object):
     def placement(self):
         """A number that changes when what a promoted slave must know does."""
         return '%08x' % checksum(repr(sorted(self.facts.other.items()) + sorted(
-            [(uuid, vm['power-state'], vm['resident-on'])
+            [(uuid, vm['power-state'], vm['resident-on'], vm['will'])
              for uuid, vm in self.facts.vms.items()] + [
             (uuid, host['enabled'], host['maintenance'])
             for uuid, host in self.facts.hosts.items()])))
@@ -6906,6 +7014,14 @@ def vm_of(record):
               stamp=record['stamp'], appliance=reference(record['appliance']),
               affinity=reference(record['affinity']), order=whole(record['order']),
               delay=whole(record['start-delay']), memory=memory_of(record))
+
+
+def moment_of(text):
+    """Seconds since 1970 of 20260821T02:00:23Z, as xe prints it; 0 of anything else."""
+    try:
+        return calendar.timegm(time.strptime(text, '%Y%m%dT%H:%M:%SZ'))
+    except ValueError:
+        return 0
 
 
 def reference(text):

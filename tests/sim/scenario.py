@@ -37,6 +37,7 @@ class SimWorld(World):
         self.dead = {}                  # names that the administrator says are dead
         self.halves = None              # two halves without a path: see is_r1
         self.accepted = []
+        self.intent, self.meant = False, {}     # VMs that the administrator shut down
         self.whole = {}                 # host name -> since when most members reach it
 
     def say(self, host, text):
@@ -82,6 +83,9 @@ class SimWorld(World):
             if self.where(uuid):
                 self.violate('I3 %s resets %s, which runs on %s' % (
                     host, self.names.get(uuid, uuid), ', '.join(self.where(uuid))))
+        if argv[:2] == ['xe', 'vm-start'] and self.intent and argv[2] in self.meant:
+            self.violate('I7 %s starts %s, which the administrator shut down' % (
+                host, self.names[argv[2].split('=', 1)[-1]]))
         if argv[0].endswith('resetvdis.py') and argv[1:2] == ['all']:
             other = self.host_by(argv[2])
             if other and other.domains:
@@ -315,6 +319,8 @@ class Story(object):
         value = ' '.join(words[1:])
         if words[0] == 'FENCE_STRICT':
             self.world.strict = value == '1'
+        if words[0] == 'VM_SHUTDOWN_IS_INTENT':
+            self.world.intent = value == '1'
         if words[0] == 'DISABLED_VAPPS':
             value = '(%s)' % ':'.join([self.appliances.get(name, name)
                                        for name in value.strip('()').split(':')])
@@ -495,6 +501,7 @@ class Story(object):
             self.world.lines.append('(no master: the administrator can do nothing)')
 
     def do_shutdown(self, name):
+        self.world.meant['uuid=' + self.vms[name]] = 1
         self.by_hand(self.pool.shutdown_vm, self.vms[name])
 
     def do_guest_shutdown(self, name):
@@ -504,6 +511,7 @@ class Story(object):
         self.pool.crash_vm(self.vms[name])
 
     def do_start(self, name):
+        self.world.meant.pop('uuid=' + self.vms[name], None)
         self.by_hand(self.pool.start_vm, self.vms[name])
 
     def do_suspend(self, name):

@@ -1068,6 +1068,58 @@ class Starting(Case):
                    'n2 has too little memory; n3 has too little memory', 'start a on n1')
 
 
+class Intent(Case):
+    """A15: what somebody shut down stays down."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.vms = [vm('web', ran=5.0)]
+
+    def test_to_ask_before_a_start(self):
+        self.check('VMs are down', 'ask why web is down')
+
+    def test_to_start_what_nobody_shut_down(self):
+        self.vms = [vm('web')]
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_not_to_start_what_somebody_shut_down(self):
+        self.vms = [vm('web', meant=True, noted=True)]
+        self.check('all is well')
+
+    def test_not_to_ask_about_what_is_not_started_anyway(self):
+        for fields in {'busy': True}, {'power': 'suspended'}, {'field': 'false'}:
+            self.settings['GLOBAL_VM_HA'] = '0'
+            self.vms = [vm('web', ran=5.0, **dict({'field': 'true'}, **fields))]
+            self.check('all is well')
+
+    def test_that_it_does_not_hold_the_others(self):
+        self.given['busy'] = {ha_lizard.AskWhyDown(vm=self.vms[0]): 1}
+        self.vms.append(vm('db'))
+        self.assertEqual(self.actions(), ['start db on n1'])
+
+    def test_that_few_are_asked_at_a_time(self):
+        self.vms = [vm('v%d' % number, ran=5.0) for number in range(6)]
+        self.given['busy'] = {ha_lizard.AskWhyDown(vm=self.vms[5]): 1}
+        self.assertEqual(self.actions(), ['ask why v%d is down' % number for number in range(3)])
+        self.given['busy'] = {ha_lizard.AskWhyDown(vm=vm('w')): 1}
+        self.given['busy'].update(dict([(ha_lizard.AskWhyDown(vm=vm('w%d' % number)), 1)
+                                        for number in range(4)]))
+        self.check('all is well')
+
+    def test_to_note_it_for_the_next_master(self):
+        self.vms = [vm('web', meant=True), vm('db', meant=True, noted=True)]
+        self.check('all is well', 'note that web is to stay down')
+
+    def test_to_forget_it_when_it_runs(self):
+        self.vms = [vm('web', 'n2', noted=True), vm('db', 'n2'), vm('old', noted=True, meant=True)]
+        self.check('all is well', 'note that web runs again')
+
+    def test_to_try_that_once_a_round(self):
+        self.vms = [vm('web', 'n2', noted=True)]
+        self.given['tried'] = {'will web': 'failed'}
+        self.check('all is well')
+
+
 class Placing(Case):
     def setUp(self):
         Case.setUp(self)
