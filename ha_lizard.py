@@ -40,6 +40,7 @@ each is simply the next thing that is wrong.  A daemon killed half-way
 finishes the job when it is back.
 """
 
+import array
 import binascii
 import calendar
 import errno
@@ -2640,7 +2641,7 @@ class Dom0(object):
         if self.port:
             self.http_port = self.https_port = self.port
         self.prober, self.syslog = self.new_prober(), Syslog()
-        self.pinger, self.dog = self.new_prober(()), Watchdog(self)
+        self.pinger, self.dog = self.new_prober(()), Stoppers(self)
         self.wire = Wire(self.address, self.port)
         self.promises = None            # in a child: a pipe to the parent
 
@@ -2768,8 +2769,8 @@ class Dom0(object):
         return self.wire.receive()
 
     def guard(self, seconds):
-        """Have the kernel reset this host unless guard() is called again within
-        `seconds`; None: not any more.  None, or why there is no watchdog."""
+        """Have this host reset unless guard() is called again within `seconds`;
+        None: not any more.  None, or why nothing would do it."""
         return self.dog.feed(seconds)
 
     def answering(self, addresses, seconds, ports=PORTS):
@@ -3497,17 +3498,51 @@ class Wire(object):
         self.sockets = None
 
 
+class Stoppers(object):
+    """What ends this host when nobody feeds it any more: the first of `kinds`
+    that works (R-3)."""
+
+    def __init__(self, dom0):
+        self.kinds = [Watchdog(dom0), XenTimer(dom0), WatchdogService(dom0)]
+        self.chosen = None
+
+    def feed(self, seconds):
+        """Reset this host unless it is fed again within `seconds`; None: not any
+        more.  None, or why there is no stopper."""
+        if seconds is None:
+            chosen, self.chosen = self.chosen, None
+            return chosen and chosen.stand_down()
+        if self.chosen and not self.chosen.feed(seconds):
+            return None
+        reasons = []
+        # What a daemon that died has left ticking is the first to be fed.
+        for kind in sorted(self.kinds, key=lambda kind: not kind.is_left()):
+            why = kind.feed(seconds)
+            if not why:
+                self.chosen = kind
+                return None
+            reasons.append(why)
+        self.chosen = None
+        return 'nothing would stop this host for us: ' + '; '.join(reasons)
+
+    def forget(self):
+        """In a child: the parent goes on feeding."""
+        for kind in self.kinds:
+            kind.forget()
+        self.chosen = None
+
+
 class Watchdog(object):
     """/dev/watchdog of xen_wdt: Xen resets the host when dom0 feeds it no more."""
     device, set_timeout = '/dev/watchdog', 0xC0045706      # WDIOC_SETTIMEOUT
 
     def __init__(self, dom0):
-        self.dom0, self.fd, self.seconds = dom0, None, 0
+        self.dom0, self.fd, self.seconds, self.driver = dom0, None, 0, False
+
+    def is_left(self):
+        return False                    # it is the first of all anyway
 
     def feed(self, seconds):
-        """None, or why it is not fed."""
-        if seconds is None:
-            return self.stand_down()
         try:
             if self.fd is None:
                 self.open()
@@ -3519,7 +3554,8 @@ class Watchdog(object):
 
     def open(self):
         path = self.dom0.path(self.device)
-        if not os.path.exists(path) and not self.dom0.root:
+        if not (os.path.exists(path) or self.dom0.root or self.driver):
+            self.driver = True          # once: each tick asks for it
             self.dom0.run(['modprobe', 'xen_wdt'], 10)
         self.fd = os.open(path, os.O_WRONLY)
         close_on_exec(self.fd)
@@ -3540,10 +3576,137 @@ class Watchdog(object):
             self.forget()
 
     def forget(self):
-        """Close it without a word: in a child, the parent goes on feeding."""
+        """Close it without a word."""
         if self.fd is not None:
             os.close(self.fd)
         self.fd, self.seconds = None, 0
+
+
+class XenTimer(object):
+    """The hypercall of xenwatchdogd, for a dom0 whose kernel has no driver for
+    it, or whose /dev/watchdog belongs to another.  Xen knows a timer by its
+    number, which a daemon that starts anew finds in the file `record`."""
+    devices = ('/dev/xen/privcmd', '/proc/xen/privcmd')     # the second: XenServer 6
+    hypercall = 0x305000                # IOCTL_PRIVCMD_HYPERCALL: _IO('P', 0), 48 bytes
+    sched_op, watchdog = 29, 6          # __HYPERVISOR_sched_op, SCHEDOP_watchdog
+
+    def __init__(self, dom0):
+        self.dom0, self.fd, self.number = dom0, None, 0
+        self.record = STATE + 'timer'
+
+    def is_left(self):
+        return bool(self.recorded())
+
+    def recorded(self):
+        """The number of the timer that was begun in this boot, or 0."""
+        pairs = dict(from_state(self.dom0.read(self.record)) or [])
+        if pairs.get('boot') != self.dom0.read(BOOT_ID, '').strip():
+            return 0
+        return whole(pairs.get('number', ''))
+
+    def feed(self, seconds):
+        try:
+            if self.fd is None:
+                self.open()
+                self.number = self.recorded()
+            if self.number:
+                self.call(self.number, int(seconds))
+            else:
+                return self.begin(int(seconds))
+        except EnvironmentError:
+            why = reason(caught())
+            self.forget()
+            return 'Xen gives no timer: ' + why
+
+    def open(self):
+        paths = [self.dom0.path(path) for path in self.devices]
+        self.fd = os.open(([path for path in paths if os.path.exists(path)] + paths)[0],
+                          os.O_RDWR)
+        close_on_exec(self.fd)
+
+    def begin(self, seconds):
+        """A timer whose number is lost could never be fed again."""
+        self.number = self.call(0, seconds)
+        why = self.dom0.write(self.record, to_state([
+            ('boot', self.dom0.read(BOOT_ID, '').strip()), ('number', '%d' % self.number)]))
+        if why:
+            self.call(self.number, 0)
+            self.forget()
+            return 'the number of a timer of Xen cannot be saved: ' + why
+
+    def call(self, number, seconds):
+        """SCHEDOP_watchdog: number 0 begins a timer, 0 seconds end one."""
+        timer = array.array('I', [number, seconds])
+        call = array.array('B', struct.pack('=6Q', self.sched_op, self.watchdog,
+                                            timer.buffer_info()[0], 0, 0, 0))
+        for patience in (2, 1, 0):
+            try:
+                return self.ioctl(call)
+            except EnvironmentError:
+                # The kernel may be moving the page that Xen is to read.
+                if caught().errno != errno.EFAULT or not patience:
+                    raise
+
+    def ioctl(self, call):
+        import fcntl
+        return fcntl.ioctl(self.fd, self.hypercall, call, True)
+
+    def stand_down(self):
+        try:
+            self.call(self.number, 0)
+        except EnvironmentError:
+            return reason(caught())
+        self.forget()
+        return self.dom0.remove(self.record)
+
+    def forget(self):
+        if self.fd is not None:
+            os.close(self.fd)
+        self.fd, self.number = None, 0
+
+
+class WatchdogService(object):
+    """init.d/ha-lizard-watchdog reboots this host when `order` says that it is
+    time.  It outlives the daemon, and not a dom0 that hangs: the last resort.
+    It notes in `looked` that it looked there, the first time when it is
+    invited to: who has not looked lately would not stop anything."""
+    order = '/var/run/ha-lizard.stopper'            # boot id, time since boot or -
+    looked = '/var/run/ha-lizard-watchdog.looked'   # time since boot
+    pause = 2               # seconds from one look to the next
+    patience = 3 * pause    # ... after which it does not look any more
+
+    def __init__(self, dom0):
+        self.dom0 = dom0
+
+    def is_left(self):
+        return self.words()[1] != '-'
+
+    def words(self):
+        """[boot id, deadline] of this boot; the deadline is - for none."""
+        words = self.dom0.read(self.order, '').split()
+        if len(words) != 2 or words[0] != self.dom0.read(BOOT_ID, '').strip():
+            return ['', '-']
+        return words
+
+    def feed(self, seconds):
+        now, deadline = self.dom0.now(), '-'
+        watched = now - first_number(self.dom0.read(self.looked, '')) <= self.patience
+        if seconds <= 2 * self.patience:
+            return 'the watchdog service looks too seldom for %d s' % seconds
+        if watched:
+            deadline = '%d' % (now + seconds - self.pause)
+        why = self.dom0.write(self.order, '%s %s\n' % (
+            self.dom0.read(BOOT_ID, '').strip(), deadline))
+        if why:
+            return 'the watchdog service cannot be told: ' + why
+        if not watched:
+            return 'the watchdog service does not look after it'
+
+    def stand_down(self):
+        return self.dom0.remove(self.order)
+
+    def forget(self):
+        pass
 
 
 class Prober(object):
@@ -7224,7 +7387,7 @@ def same(one, other):
 # A3, R-2, R-3.  Where no device proves that a silent host is off, the others
 # may take over only because every host promises to stop its own VMs when it
 # has lost its half of the pool.  The promise is a lease with a number, and a
-# kernel watchdog keeps it when this program cannot.
+# watchdog keeps it when this program cannot.
 
 
 class Guardian(object):
@@ -7248,6 +7411,9 @@ class Guardian(object):
             self.ok = max(given.ok, now - given.lease)
             if given.ok == NEVER:
                 self.ok = now - feed_time(given.grace)
+            # The watchdog that the last one fed is still awake, and unfed it bites.
+            self.guarding = (self.stopped != 'stopping'
+                             and not self.dom0.guard(feed_time(given.grace)))
 
     def learn(self, watcher):
         """What the picture of the pool says about this host's promise."""
@@ -7332,11 +7498,12 @@ class Guardian(object):
     def feed(self):
         """The watchdog is fed while there is nothing that it would have to end."""
         if self.guarding and self.given() and not self.unfed:
-            self.dom0.guard(feed_time(min([told[2] for told in self.given()])))
+            # What cannot be fed keeps no promise: the next tick says why.
+            self.guarding = not self.dom0.guard(
+                feed_time(min([told[2] for told in self.given()])))
 
     def stand_down(self):
-        if self.guarding:
-            self.dom0.guard(None)
+        self.dom0.guard(None)
         self.guarding = False
 
     # -- the stop -------------------------------------------------------------

@@ -458,7 +458,10 @@ class Story(object):
         self.host(name).old_version = {'old': True, 'new': False}[what]
 
     def do_watchdog(self, what, name):
-        self.host(name).watchdog = {'xen': True, 'none': False}[what]
+        host = self.host(name)
+        host.watchdog = {'xen': True, 'none': False}[what]
+        if host.dog and not host.watchdog:
+            host.dog.cancel()
 
     def do_dns(self, switch):
         """Witnesses that are named need it; the simulated ones are addresses."""
