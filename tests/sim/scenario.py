@@ -304,6 +304,25 @@ class Story(object):
             self.pool.setup_db().set('vm', uuid, power_state='suspended')
         self.world.names[uuid] = name
 
+    def do_template(self, name):
+        """Stamped like a VM that ran: many were one before."""
+        self.do_vm(name, 'halted')
+        self.change_kind(name, is_a_template=True)
+
+    def do_snapshot(self, name, of, vm):
+        """A copy of all that the VM has, its other-config included."""
+        if of != 'of':
+            raise ValueError('snapshot NAME of VM')
+        self.do_vm(name, 'halted')
+        self.change_kind(name, is_a_template=True, is_a_snapshot=True,
+                         snapshot_of=self.vms[vm])
+
+    def change_kind(self, name, **fields):
+        database, uuid = self.pool.setup_db(), self.vms[name]
+        pairs = database.get('vm', uuid)['other_config']
+        database.set('vm', uuid, other_config=xapi.map_with(
+            pairs, ha_lizard.STAMP, self.pool.uuid), **fields)
+
     def do_appliance(self, name, *vms):
         self.appliances[name] = self.pool.new_appliance(name, [self.vms[vm] for vm in vms])
 
