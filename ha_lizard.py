@@ -2130,9 +2130,15 @@ class Fence(Action):
         return 30 + fence_seconds(site.dom0, site.settings, self.host)
 
     def done(self, site, result):
-        said = printable(result.output.strip(), 300) or why_failed(result)
+        said, more = (result.output.strip().split('\n', 1) + [''])[:2]
+        said = printable(said, 300) or why_failed(result)
         if result:
             return site.proved(self.host, said)
+        if result.status == BESIDE:
+            return site.half_proved(self.host, said, more.split())
+        if result.status == WRONG:
+            site.notes['barred.%s.%s' % (self.host.uuid, more)] = (
+                'it read off and %s answered: it is that of another machine, or lies' % self.host)
         if result.status == UNPROVED:
             site.notes['unproved.' + self.host.uuid] = '1'
         site.back_off('fence', self.host.uuid, said)
@@ -4701,7 +4707,8 @@ METHOD_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*\Z')
 
 class Verdict(Record):
     """'off': read off twice after our command; 'unproved': the method cannot
-    show it; 'failed'.  `method` is the one that decided."""
+    show it; 'wrong': off, and the host lives; 'failed'.  `method` is the one
+    that decided."""
     fields = {'result': 'failed', 'why': '', 'method': ''}
 
     def __str__(self):
@@ -4750,8 +4757,8 @@ def doubted(verdict, still_alive):
     why = still_alive()
     if why is None:
         return verdict
-    return Verdict(method=verdict.method, why='%s, but %s: wrong machine, or a device '
-                   'that lies' % (verdict.why, why))
+    return Verdict(result='wrong', method=verdict.method, why='%s, but %s: wrong machine, '
+                   'or a device that lies' % (verdict.why, why))
 
 
 def action_objection(settings):
@@ -4763,7 +4770,7 @@ def action_objection(settings):
 
 def sum_up(tried):
     """One verdict: the best result, every method's reason."""
-    for result in ('off', 'unproved', 'failed'):
+    for result in ('off', 'unproved', 'wrong', 'failed'):
         for verdict in tried:
             if verdict.result == result:
                 return Verdict(result=result, method=verdict.method,
@@ -6478,7 +6485,7 @@ BOOT_ID = '/proc/sys/kernel/random/boot_id'
 POOL_CONF = '/etc/xensource/pool.conf'
 INVENTORY = '/etc/xensource-inventory'
 XAPI_READY = '/var/run/xapi_init_complete.cookie'
-OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved')
+OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved', 'beside')
 HOUR = 3600
 
 
@@ -6623,6 +6630,7 @@ class Site(object):
         for uuid in self.watch.confirmed:
             if not self.notes.get('off.' + uuid):
                 self.notes['off.' + uuid] = '%s the administrator says so' % self.now_text()
+        self.settle_doubts()
         for uuid, row in self.watch.peers.items():
             self.note_peer(uuid, row)
         if self.role == 'slave':
@@ -6898,6 +6906,8 @@ class Site(object):
             declared='declared.' + uuid in notes.facts,
             restarted='restarted.' + uuid in notes.facts,
             fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
+        if 'beside.' + uuid in notes.facts:
+            host.fence_failed, host.fence_wait = self.beside(uuid), HOUR
         if self.srs:
             host.srs = self.srs[0].get(uuid, [])
         if uuid == self.me:
@@ -7096,6 +7106,36 @@ class Site(object):
         self.remember('fences', host.uuid)
         self.notes['off.' + host.uuid] = '%s %s' % (self.now_text(), why)
         self.journal.say('proof', '%s is off: %s' % (host, why), 'fence_host')
+
+    def half_proved(self, host, why, fallen):
+        """R-9: members that answered when `host` was switched off and no longer
+        when it read off: is that its device, or theirs?"""
+        self.notes['beside.' + host.uuid] = '%s %s %s' % (
+            self.now_text(), ','.join(fallen), why)
+        return self.beside(host.uuid)
+
+    def beside(self, uuid):
+        _, fallen, why = self.notes.get('beside.' + uuid).split(' ', 2)
+        names = ', '.join([self.name(each) for each in fallen.split(',')])
+        return '%s, and %s fell silent meanwhile: it counts when that one answers, or is ' \
+            'off by its own device' % (why, names)
+
+    def settle_doubts(self):
+        """A device that belongs to another machine has switched that one off.  When
+        both devices read off, both machines are, whichever is whose."""
+        for uuid, text in sorted(self.notes.about('beside').items()):
+            moment, fallen, why = text.split(' ', 2)
+            if self.row(uuid).alive_at > float(moment):
+                self.doubt_device(uuid, '%s %s' % (moment, why))
+                del self.notes['beside.' + uuid]
+            elif not [each for each in fallen.split(',')
+                      if self.row(each).alive_at <= float(moment)
+                      and not self.is_off_by_device(each)]:
+                self.proved(self.host(uuid), why)
+
+    def is_off_by_device(self, uuid):
+        words = self.notes.get('off.' + uuid).split(' ')
+        return words[1:] and words[1].rstrip(':') in provers(self.settings)
 
     def doubt(self, host, result):
         """xapi talks to a host that was taken for dead: the proof is void."""
@@ -8077,7 +8117,7 @@ def parse_domains(text):
 # child prints is the sentence for the journal; its status is the result.
 
 RESETVDIS = '/opt/xensource/sm/resetvdis.py'
-UNPROVED = 3
+UNPROVED, BESIDE, WRONG = 3, 4, 5       # of `act fence`; the last two say more in line 2
 VOICE_TIMEOUT = 8       # a master sleeps 5 s over the login that it refuses: xe.md 3
 
 
@@ -8101,13 +8141,26 @@ def act_fence_deaf(site, uuid):
 
 
 def fence(site, uuid, objection):
-    host = site.host(uuid)
+    host, company = site.host(uuid), company_of(site, uuid)
     verdict = prove_off(site.dom0, site.settings, host,
                         lambda: objection(site, host),
                         lambda: sign_of_life(site, host),
                         site.notes.about('barred.' + uuid))
-    status = {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1)
-    return status, verdict.why
+    if verdict.result == 'wrong':
+        return WRONG, '%s\n%s' % (verdict.why, verdict.method)
+    if verdict.result == 'off':
+        alive = site.dom0.answering(company.values(), PROBE_TIMEOUT)
+        fallen = [each for each in sorted(company) if company[each] not in alive]
+        if fallen:
+            return BESIDE, '%s\n%s' % (verdict.why, ' '.join(fallen))
+    return {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1), verdict.why
+
+
+def company_of(site, uuid):
+    """{uuid: address} of the other members that answer."""
+    return dict([(each, site.facts.hosts[each]['address'])
+                 for each, row in site.watch.peers.items()
+                 if each != uuid and not row.failing and each in site.facts.hosts])
 
 
 def life_objection(site, host):

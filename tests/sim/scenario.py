@@ -44,12 +44,22 @@ class SimWorld(World):
         self.lines.append('%4d %s: %s' % (self.now, host.name, text))
 
     def violate(self, text):
-        if text[:3] in ('I1 ', 'I2 ', 'I3 ', 'I10') and self.is_r1():
+        risk = self.risk(text)
+        if risk:
             self.accepted.append(text)
-            self.lines.append('(accepted risk R1) ' + text)
+            self.lines.append('(accepted risk %s) %s' % (risk, text))
             return
         World.violate(self, text)
         self.lines.append('!! ' + text)
+
+    def risk(self, text):
+        """R-17: the accepted risk that a violation is, by the truth, or ''.  Whoever
+        mixes up the cables of two devices has the wrong host switched off."""
+        if text[:3] in ('I1 ', 'I2 ', 'I3 ', 'I10') and self.is_r1():
+            return 'R1'
+        if text.startswith('I6 ') and text.split()[1] in self.devices.wires:
+            return 'LIES'
+        return ''
 
     def is_r1(self):
         """R-17: an unproved method, exact halves, no path between them, and a member
