@@ -41,7 +41,9 @@ each is simply the next thing that is wrong.  A daemon killed half-way
 finishes the job when it is back.
 """
 
+import array
 import binascii
+import calendar
 import errno
 import os
 import re
@@ -1066,6 +1068,10 @@ class Vm(Record):
         'starting': '',         # uuid of the host on which we began to start it
         'error': '',            # why the last start failed
         'locked': False,        # ... because a host still holds a lock on its disks
+        'ran': None,            # when it was last seen running, while nobody knows why
+                                # it is down: seconds since 1970 (A15)
+        'meant': False,         # somebody shut it down through xapi
+        'noted': False,         # ... and the database says so
         'srs': (),              # SRs that its disks are on
     }
 
@@ -1092,7 +1098,8 @@ class View(Record):
         'appliances': (),
         'heir': '',             # autopromote_uuid: who succeeds the master
         'heirs': (),            # the succession list in force: A8
-        'enabled': None,        # text of the pool's HA field; None: unknown
+        'enabled': None,        # the last word about HA: text of its field; None: unknown
+        'unwritten': None,      # (text, number) of it that the database lacks: R-11
         'xenserver_ha': False,  # xapi's own HA is on
         'xapi': '',             # why xapi gives no fresh facts, or ''
         'age': 0,               # of what is known of the pool
@@ -1167,7 +1174,7 @@ def decide(settings, view):
     """What this host should do now: a Plan."""
     objection = standing_objection(settings, view)
     if objection:
-        return Plan(objection, warnings=field_warnings(settings, view))
+        return Plan(objection, rewrites(view), field_warnings(settings, view))
     if view.xenserver_ha:
         return decide_beside_xenserver_ha(view)
     if view.suspended:
@@ -1207,6 +1214,15 @@ def version_objection(view):
     if strangers:
         return 'watching only: %s has not shown this program\'s version' % (
             ', '.join(strangers))
+
+
+def rewrites(view):
+    """R-11: the master tells its database what was said of HA last.  One that
+    woke up in an old copy may have forgotten that HA was switched off, or on."""
+    if view.role != 'master' or view.xapi or view.frozen or not view.unwritten:
+        return []
+    text, number = view.unwritten
+    return untried(view, [WriteFlag(text=text, number=number)])
 
 
 def because(reason):
@@ -1778,6 +1794,8 @@ def is_cleaning(actions):
 
 def chores(settings, view):
     """What can wait; one kind a round, so that a round stays cheap (R-10)."""
+    if rewrites(view):
+        return rewrites(view)
     if strays(view) and (view.recovered is None or view.recovered > RECALL):
         # R-8: an old master that is back, or a slave that missed the call.
         return untried(view, [RecoverSlaves()])
@@ -1785,6 +1803,10 @@ def chores(settings, view):
     if healed:
         return untried(view, [Enable(host=host) for host in healed if not host.enabled]
                        + [Unmark(host=host) for host in healed if host.enabled])
+    wills = [NoteWill(vm=vm) for vm in view.vms if vm.meant and not vm.noted]
+    wills += [ForgetWill(vm=vm) for vm in view.vms if vm.noted and vm.power == 'running']
+    if untried(view, wills):
+        return untried(view, wills)[:MOST_STAMPS]
     heir = choose_heir(view)
     if heir != view.heir:
         return untried(view, [NameHeir(heir=heir, name=heir_name(view, heir))])
@@ -1885,6 +1907,10 @@ def start_objection(settings, view, vm):
     objection = managed_objection(settings, view, vm)
     if objection:
         return objection
+    if vm.meant:
+        return 'somebody shut it down'
+    if vm.ran is not None:
+        return 'why it is down is not known yet'
     # T21: a copy left by a migration to another pool, or a VM that its owner
     # has not finished making, was never seen running here.
     if vm.stamp != view.pool:
@@ -1908,6 +1934,9 @@ def elsewhere_objection(view, vm):
 def decide_starts(settings, view):
     """A Plan to start what is down; without a reason when nothing is."""
     warnings = vm_warnings(settings, view)
+    questions = questions_of(settings, view)
+    if questions:
+        return Plan('VMs are down', questions, warnings)
     down = [vm for vm in view.vms if not start_objection(settings, view, vm)
             and not is_starting(view, vm) and not is_tried(view, vm)]
     if not down:
@@ -1926,6 +1955,14 @@ def decide_starts(settings, view):
     room = max(0, settings.start_parallel - count(view, StartVm))
     return Plan('; '.join(['VMs are down'] + remarks),
                 [start for start in starts if start.vm.order <= order][:room], warnings)
+
+
+def questions_of(settings, view):
+    """A15: before a VM is started again, why is it down?"""
+    down = [vm for vm in view.vms if vm.ran is not None and vm.power == 'halted'
+            and not vm.busy and not managed_objection(settings, view, vm)]
+    room = max(0, settings.start_parallel - count(view, AskWhyDown))
+    return untried(view, [AskWhyDown(vm=vm) for vm in down])[:room]
 
 
 def start_order(vm):
@@ -2105,9 +2142,15 @@ class Fence(Action):
         return 30 + fence_seconds(site.dom0, site.settings, self.host)
 
     def done(self, site, result):
-        said = printable(result.output.strip(), 300) or why_failed(result)
+        said, more = (result.output.strip().split('\n', 1) + [''])[:2]
+        said = printable(said, 300) or why_failed(result)
         if result:
             return site.proved(self.host, said)
+        if result.status == BESIDE:
+            return site.half_proved(self.host, said, more.split())
+        if result.status == WRONG:
+            site.notes['barred.%s.%s' % (self.host.uuid, more)] = (
+                'it read off and %s answered: it is that of another machine, or lies' % self.host)
         if result.status == UNPROVED:
             site.notes['unproved.' + self.host.uuid] = '1'
         site.back_off('fence', self.host.uuid, said)
@@ -2372,6 +2415,57 @@ class LookAtStorage(Action):
         return site.look_at_storage()
 
 
+class AskWhyDown(XeAction):
+    """A15.  xapi writes VM_SHUTDOWN only for what somebody told it to shut down:
+    neither for a guest that ends by itself nor for one that crashes."""
+    fields = {'vm': None}
+    refreshes = False
+
+    def __str__(self):
+        return 'ask why %s is down' % self.vm
+
+    def key(self):
+        return 'ask ' + self.vm.uuid
+
+    def xe(self, site):
+        return ('message-list', 'name=VM_SHUTDOWN', 'obj-uuid=' + self.vm.uuid,
+                'params=uuid,timestamp')
+
+    def done(self, site, result):
+        records, _, why = parse_records(result.output, ('uuid', 'timestamp'))
+        if not result or why:
+            return why_failed(result) or why
+        del site.notes['ran.' + self.vm.uuid]
+        if [record for record in records if moment_of(record['timestamp']) >= int(self.vm.ran)]:
+            site.notes['meant.' + self.vm.uuid] = '1'
+            site.journal.say('note', 'somebody shut %s down: it is not started again'
+                             % self.vm, self.function)
+
+
+class NoteWill(XeAction):
+    """xapi's messages stay on the master; the database reaches the next one."""
+    fields = {'vm': None}
+    refreshes = False
+
+    def __str__(self):
+        return 'note that %s is to stay down' % self.vm
+
+    def key(self):
+        return 'will ' + self.vm.uuid
+
+    def xe(self, site):
+        return 'vm-param-set', 'uuid=' + self.vm.uuid, 'other-config:%s=true' % WILL_MARK
+
+
+class ForgetWill(NoteWill):
+    def __str__(self):
+        return 'note that %s runs again' % self.vm
+
+    def xe(self, site):
+        return ('vm-param-remove', 'uuid=' + self.vm.uuid, 'param-name=other-config',
+                'param-key=' + WILL_MARK)
+
+
 class StartVm(XeAction):
     fields = {'vm': None, 'host': None}
     refreshes = False
@@ -2450,8 +2544,20 @@ class SwitchOff(XeAction):
         return 'switch HA off'
 
     def xe(self, site):
-        return ('pool-param-set', 'uuid=' + site.facts.pool,
-                'other-config:%s=false' % field_key(site.settings))
+        return write_flag(site, 'false', site.picture.flag_number + 1)
+
+
+class WriteFlag(XeAction):
+    fields = {'text': '', 'number': 0}
+    function = 'check_ha_enabled'
+
+    def __str__(self):
+        return 'note in the database that HA is %s, by switch %d' % ({
+            'true': 'on', 'false': 'off'}.get(self.text, printable(self.text, 40)),
+            self.number)
+
+    def xe(self, site):
+        return write_flag(site, self.text, self.number)
 
 
 class TakeUpWork(Action):
@@ -2463,6 +2569,12 @@ class TakeUpWork(Action):
 
     def do(self, site):
         site.notes['ready'] = site.now_text()
+
+
+def write_flag(site, text, number):
+    return ('pool-param-set', 'uuid=' + site.facts.pool,
+            'other-config:%s=%s' % (field_key(site.settings), text),
+            'other-config:%s=%d' % (FLAG_NUMBER, number))
 
 
 class Suspend(Action):
@@ -2548,7 +2660,7 @@ class Dom0(object):
         if self.port:
             self.http_port = self.https_port = self.port
         self.prober, self.syslog = self.new_prober(), Syslog()
-        self.pinger, self.dog = self.new_prober(()), Watchdog(self)
+        self.pinger, self.dog = self.new_prober(()), Stoppers(self)
         self.wire = Wire(self.address, self.port)
         self.promises = None            # in a child: a pipe to the parent
 
@@ -2686,8 +2798,8 @@ class Dom0(object):
         return self.wire.receive()
 
     def guard(self, seconds):
-        """Have the kernel reset this host unless guard() is called again within
-        `seconds`; None: not any more.  None, or why there is no watchdog."""
+        """Have this host reset unless guard() is called again within `seconds`;
+        None: not any more.  None, or why nothing would do it."""
         return self.dog.feed(seconds)
 
     def answering(self, addresses, seconds, ports=PORTS):
@@ -3428,17 +3540,51 @@ class Wire(object):
         self.sockets = None
 
 
+class Stoppers(object):
+    """What ends this host when nobody feeds it any more: the first of `kinds`
+    that works (R-3)."""
+
+    def __init__(self, dom0):
+        self.kinds = [Watchdog(dom0), XenTimer(dom0), WatchdogService(dom0)]
+        self.chosen = None
+
+    def feed(self, seconds):
+        """Reset this host unless it is fed again within `seconds`; None: not any
+        more.  None, or why there is no stopper."""
+        if seconds is None:
+            chosen, self.chosen = self.chosen, None
+            return chosen and chosen.stand_down()
+        if self.chosen and not self.chosen.feed(seconds):
+            return None
+        reasons = []
+        # What a daemon that died has left ticking is the first to be fed.
+        for kind in sorted(self.kinds, key=lambda kind: not kind.is_left()):
+            why = kind.feed(seconds)
+            if not why:
+                self.chosen = kind
+                return None
+            reasons.append(why)
+        self.chosen = None
+        return 'nothing would stop this host for us: ' + '; '.join(reasons)
+
+    def forget(self):
+        """In a child: the parent goes on feeding."""
+        for kind in self.kinds:
+            kind.forget()
+        self.chosen = None
+
+
 class Watchdog(object):
     """/dev/watchdog of xen_wdt: Xen resets the host when dom0 feeds it no more."""
     device, set_timeout = '/dev/watchdog', 0xC0045706      # WDIOC_SETTIMEOUT
 
     def __init__(self, dom0):
-        self.dom0, self.fd, self.seconds = dom0, None, 0
+        self.dom0, self.fd, self.seconds, self.driver = dom0, None, 0, False
+
+    def is_left(self):
+        return False                    # it is the first of all anyway
 
     def feed(self, seconds):
-        """None, or why it is not fed."""
-        if seconds is None:
-            return self.stand_down()
         try:
             if self.fd is None:
                 self.open()
@@ -3450,7 +3596,8 @@ class Watchdog(object):
 
     def open(self):
         path = self.dom0.path(self.device)
-        if not os.path.exists(path) and not self.dom0.root:
+        if not (os.path.exists(path) or self.dom0.root or self.driver):
+            self.driver = True          # once: each tick asks for it
             self.dom0.run(['modprobe', 'xen_wdt'], 10)
         self.fd = os.open(path, os.O_WRONLY)
         close_on_exec(self.fd)
@@ -3471,10 +3618,137 @@ class Watchdog(object):
             self.forget()
 
     def forget(self):
-        """Close it without a word: in a child, the parent goes on feeding."""
+        """Close it without a word."""
         if self.fd is not None:
             os.close(self.fd)
         self.fd, self.seconds = None, 0
+
+
+class XenTimer(object):
+    """The hypercall of xenwatchdogd, for a dom0 whose kernel has no driver for
+    it, or whose /dev/watchdog belongs to another.  Xen knows a timer by its
+    number, which a daemon that starts anew finds in the file `record`."""
+    devices = ('/dev/xen/privcmd', '/proc/xen/privcmd')     # the second: XenServer 6
+    hypercall = 0x305000                # IOCTL_PRIVCMD_HYPERCALL: _IO('P', 0), 48 bytes
+    sched_op, watchdog = 29, 6          # __HYPERVISOR_sched_op, SCHEDOP_watchdog
+
+    def __init__(self, dom0):
+        self.dom0, self.fd, self.number = dom0, None, 0
+        self.record = STATE + 'timer'
+
+    def is_left(self):
+        return bool(self.recorded())
+
+    def recorded(self):
+        """The number of the timer that was begun in this boot, or 0."""
+        pairs = dict(from_state(self.dom0.read(self.record)) or [])
+        if pairs.get('boot') != self.dom0.read(BOOT_ID, '').strip():
+            return 0
+        return whole(pairs.get('number', ''))
+
+    def feed(self, seconds):
+        try:
+            if self.fd is None:
+                self.open()
+                self.number = self.recorded()
+            if self.number:
+                self.call(self.number, int(seconds))
+            else:
+                return self.begin(int(seconds))
+        except EnvironmentError:
+            why = reason(caught())
+            self.forget()
+            return 'Xen gives no timer: ' + why
+
+    def open(self):
+        paths = [self.dom0.path(path) for path in self.devices]
+        self.fd = os.open(([path for path in paths if os.path.exists(path)] + paths)[0],
+                          os.O_RDWR)
+        close_on_exec(self.fd)
+
+    def begin(self, seconds):
+        """A timer whose number is lost could never be fed again."""
+        self.number = self.call(0, seconds)
+        why = self.dom0.write(self.record, to_state([
+            ('boot', self.dom0.read(BOOT_ID, '').strip()), ('number', '%d' % self.number)]))
+        if why:
+            self.call(self.number, 0)
+            self.forget()
+            return 'the number of a timer of Xen cannot be saved: ' + why
+
+    def call(self, number, seconds):
+        """SCHEDOP_watchdog: number 0 begins a timer, 0 seconds end one."""
+        timer = array.array('I', [number, seconds])
+        call = array.array('B', struct.pack('=6Q', self.sched_op, self.watchdog,
+                                            timer.buffer_info()[0], 0, 0, 0))
+        for patience in (2, 1, 0):
+            try:
+                return self.ioctl(call)
+            except EnvironmentError:
+                # The kernel may be moving the page that Xen is to read.
+                if caught().errno != errno.EFAULT or not patience:
+                    raise
+
+    def ioctl(self, call):
+        import fcntl
+        return fcntl.ioctl(self.fd, self.hypercall, call, True)
+
+    def stand_down(self):
+        try:
+            self.call(self.number, 0)
+        except EnvironmentError:
+            return reason(caught())
+        self.forget()
+        return self.dom0.remove(self.record)
+
+    def forget(self):
+        if self.fd is not None:
+            os.close(self.fd)
+        self.fd, self.number = None, 0
+
+
+class WatchdogService(object):
+    """init.d/ha-lizard-watchdog reboots this host when `order` says that it is
+    time.  It outlives the daemon, and not a dom0 that hangs: the last resort.
+    It notes in `looked` that it looked there, the first time when it is
+    invited to: who has not looked lately would not stop anything."""
+    order = '/var/run/ha-lizard.stopper'            # boot id, time since boot or -
+    looked = '/var/run/ha-lizard-watchdog.looked'   # time since boot
+    pause = 2               # seconds from one look to the next
+    patience = 3 * pause    # ... after which it does not look any more
+
+    def __init__(self, dom0):
+        self.dom0 = dom0
+
+    def is_left(self):
+        return self.words()[1] != '-'
+
+    def words(self):
+        """[boot id, deadline] of this boot; the deadline is - for none."""
+        words = self.dom0.read(self.order, '').split()
+        if len(words) != 2 or words[0] != self.dom0.read(BOOT_ID, '').strip():
+            return ['', '-']
+        return words
+
+    def feed(self, seconds):
+        now, deadline = self.dom0.now(), '-'
+        watched = now - first_number(self.dom0.read(self.looked, '')) <= self.patience
+        if seconds <= 2 * self.patience:
+            return 'the watchdog service looks too seldom for %d s' % seconds
+        if watched:
+            deadline = '%d' % (now + seconds - self.pause)
+        why = self.dom0.write(self.order, '%s %s\n' % (
+            self.dom0.read(BOOT_ID, '').strip(), deadline))
+        if why:
+            return 'the watchdog service cannot be told: ' + why
+        if not watched:
+            return 'the watchdog service does not look after it'
+
+    def stand_down(self):
+        return self.dom0.remove(self.order)
+
+    def forget(self):
+        pass
 
 
 class Prober(object):
@@ -3911,11 +4185,9 @@ class WatchRow(Record):
     fields = {
         'answered': 0, 'last': 0, 'alive_at': 0, 'failing': True, 'silent': False, 'seen': False,
         'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
-        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'flag': '',
-        'flag_number': 0, 'domains': None}
+        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'domains': None}
     order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
-             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'flag', 'flag_number',
-             'domains')
+             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'domains')
 
     def text(self):
         return pack(['%.1f' % self.answered, '%.1f' % self.last,
@@ -3923,8 +4195,7 @@ class WatchRow(Record):
                      '%d' % self.silent, '%d' % self.seen, '%d' % self.unsure,
                      '%d' % self.left, '%.1f' % self.back, number_text(self.lease),
                      '%d' % self.tie, '%.1f' % self.leased, self.role, self.doing,
-                     self.version, self.flag, '%d' % self.flag_number,
-                     domains_text(self.domains)])
+                     self.version, domains_text(self.domains)])
 
 
 def domains_text(domains):
@@ -3935,13 +4206,12 @@ def domains_text(domains):
 
 def parse_watch_row(text):
     values = dict(zip(WatchRow.order, unpack(text, len(WatchRow.order))))
-    row = WatchRow(lease=text_number(values['lease']),
-                   flag_number=int(values['flag_number']))
+    row = WatchRow(lease=text_number(values['lease']))
     for name in ('answered', 'last', 'alive_at', 'back', 'leased'):
         setattr(row, name, float(values[name]))
     for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'tie'):
         setattr(row, name, values[name] == '1')
-    for name in ('role', 'doing', 'version', 'flag'):
+    for name in ('role', 'doing', 'version'):
         setattr(row, name, values[name])
     if values['domains'] != '-':
         row.domains = values['domains'].split()
@@ -3973,15 +4243,16 @@ def parse_guardian(text):
 class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
     (the succession list in force), `confirmed` (uuids that the administrator
-    says are dead), `guardian`."""
+    says are dead), `guardian`, `flag` (the last switch of HA that anybody told:
+    (number, text), R-11)."""
     fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
-              'guardian': WatchGuardian()}
+              'guardian': WatchGuardian(), 'flag': (0, None)}
 
     def text(self):
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
                  ('confirmed', ' '.join(self.confirmed)),
-                 ('guardian', self.guardian.text())]
+                 ('guardian', self.guardian.text()), ('flag', flag_text(self.flag))]
         pairs.extend([('peer.' + uuid, row.text())
                       for uuid, row in sorted(self.peers.items())])
         return to_state(pairs)
@@ -3995,12 +4266,24 @@ def read_watch(dom0, boot):
     try:
         return Watch(
             boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
-            confirmed=pairs['confirmed'].split(),
+            confirmed=pairs['confirmed'].split(), flag=parse_flag(pairs['flag']),
             guardian=parse_guardian(pairs['guardian']),
             peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
                         if key.startswith('peer.')]))
     except (KeyError, ValueError):
         return None
+
+
+def flag_text(flag):
+    number, text = flag
+    if text is None:
+        return '%d' % number
+    return '%d %s' % (number, escape(text))
+
+
+def parse_flag(words):
+    number, text = (words.split(' ', 1) + [None])[:2]
+    return int(number), text and unescape(text)
 
 
 class Journal(object):
@@ -4055,11 +4338,13 @@ LONG_XE = 120           # seconds for commands in which xapi asks a dead host
 LIST_TIME = 10          # seconds for list_domains, which asks no xapi
 START_LIMIT = 600       # seconds for a start: R-12
 STAMP = 'home-pool'     # VM other-config key of 2.x: T21
+WILL_MARK = 'HA_STAY_DOWN'      # VM other-config: somebody shut it down (A15)
 SETTLE_LIMIT = 20       # doubtful records that are asked for alone in a round
 
 POOL_FIELDS = ('uuid', 'master', 'other-config', 'ha-enabled')
 HOST_FIELDS = ('uuid', 'name-label', 'enabled', 'address', 'memory-overhead',
                'memory-total', 'host-metrics-live', 'other-config')
+FLAG_NUMBER = 'HA_FLAG_SEQ'             # pool other-config: counts the switches of HA
 DECLARED_MARK = 'HA_DECLARED_DEAD'      # host other-config: we disabled it
 MAINTENANCE_MARKS = ('MAINTENANCE_MODE', 'HA_MAINTENANCE')     # XenCenter's, ours
 VM_FIELDS = ('uuid', 'name-label', 'is-a-template', 'is-a-snapshot', 'is-control-domain',
@@ -4376,7 +4661,7 @@ HOST_ROW = ('name-label', 'address', 'enabled', 'host-metrics-live',
             'memory-total', 'memory-overhead', 'maintenance', 'marked')
 VM_ROW = ('name-label', 'power-state', 'resident-on', 'current-operations',
           'is-control-domain', 'memory-dynamic-min', 'memory-overhead', 'affinity',
-          'appliance', 'start-delay', 'order', 'field', 'stamp')
+          'appliance', 'start-delay', 'order', 'field', 'stamp', 'will')
 
 
 class Picture(Record):
@@ -4512,7 +4797,8 @@ METHOD_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*\Z')
 
 class Verdict(Record):
     """'off': read off twice after our command; 'unproved': the method cannot
-    show it; 'failed'.  `method` is the one that decided."""
+    show it; 'wrong': off, and the host lives; 'failed'.  `method` is the one
+    that decided."""
     fields = {'result': 'failed', 'why': '', 'method': ''}
 
     def __str__(self):
@@ -4561,8 +4847,8 @@ def doubted(verdict, still_alive):
     why = still_alive()
     if why is None:
         return verdict
-    return Verdict(method=verdict.method, why='%s, but %s: wrong machine, or a device '
-                   'that lies' % (verdict.why, why))
+    return Verdict(result='wrong', method=verdict.method, why='%s, but %s: wrong machine, '
+                   'or a device that lies' % (verdict.why, why))
 
 
 def action_objection(settings):
@@ -4574,7 +4860,7 @@ def action_objection(settings):
 
 def sum_up(tried):
     """One verdict: the best result, every method's reason."""
-    for result in ('off', 'unproved', 'failed'):
+    for result in ('off', 'unproved', 'wrong', 'failed'):
         for verdict in tried:
             if verdict.result == result:
                 return Verdict(result=result, method=verdict.method,
@@ -8175,7 +8461,7 @@ BOOT_ID = '/proc/sys/kernel/random/boot_id'
 POOL_CONF = '/etc/xensource/pool.conf'
 INVENTORY = '/etc/xensource-inventory'
 XAPI_READY = '/var/run/xapi_init_complete.cookie'
-OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved')
+OFF_FACTS = ('off', 'unlocked', 'declared', 'restarted', 'fence', 'unproved', 'beside')
 
 
 def run_round(dom0, dry_run=False, settings=None, memory=''):
@@ -8324,6 +8610,7 @@ class Site(object):
         for uuid in self.watch.confirmed:
             if not self.notes.get('off.' + uuid):
                 self.notes['off.' + uuid] = '%s the administrator says so' % self.now_text()
+        self.settle_doubts()
         for uuid, row in sorted(self.watch.peers.items()):
             self.note_peer(uuid, row)
         if self.role == 'slave':
@@ -8438,8 +8725,34 @@ class Site(object):
             other = parse_map(record.pop('other-config')) or {}
             record['field'] = other.get(field_key(self.settings), '')
             record['stamp'] = other.get(STAMP, '')
+            record['will'] = other.get(WILL_MARK, '')
         self.note_doubts(pool)
+        self.note_ends()
         self.keep()
+
+    def note_ends(self):
+        """A15: when was what is down now last seen running?  Only of what was so to
+        our eyes: after a boot, or a reset of ours, nobody's will is asked."""
+        before = self.picture.facts
+        for uuid, record in self.facts.vms.items():
+            state = record['power-state']
+            if state == 'running':
+                for kind in ('ran', 'meant'):
+                    del self.notes['%s.%s' % (kind, uuid)]
+                self.note_waking(uuid, record)
+            elif record['will'] and 'woke.' + uuid not in self.notes.facts:
+                del self.notes['ran.' + uuid]       # another host has asked
+            elif (state == 'halted' and before.at > NEVER and 'ran.' + uuid not in self.notes.facts
+                    and before.vms.get(uuid, record)['power-state'] == 'running'):
+                self.notes['ran.' + uuid] = '%.0f' % (
+                    self.dom0.wall() - self.dom0.now() + before.at)
+
+    def note_waking(self, uuid, record):
+        """It runs: the mark that it is to stay down is void before it is removed."""
+        if record['will']:
+            self.notes['woke.' + uuid] = '1'
+        else:
+            del self.notes['woke.' + uuid]
 
     def note_deaf_xapi(self):
         # Another master, or another role, is another xapi that does not answer.
@@ -8476,17 +8789,45 @@ class Site(object):
 
     def keep(self):
         """Save the picture: also while HA is off, so that it is never old."""
-        layers = dict(self.settings.layers)
+        layers, (number, enabled) = dict(self.settings.layers), self.newest_flag()
         self.picture = Picture(
-            sequence=self.picture.sequence + 1, facts=self.facts,
-            enabled=self.facts.other.get(field_key(self.settings)),
+            sequence=self.picture.sequence + 1, facts=self.facts, enabled=enabled,
             succession=succession(self.facts, self.facts.other.get('autopromote_uuid', '')),
-            settings=layers['pool'], own=layers['this host'],
-            flag_number=whole(self.facts.other.get('HA_FLAG_SEQ', '')))
+            settings=layers['pool'], own=layers['this host'], flag_number=number)
         moment = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.dom0.wall()))
         why = self.dom0.write(PICTURE, self.picture.text(self.boot, moment), PRIVATE)
         self.problem = why and 'the picture of the pool cannot be saved: ' + why
         self.note_switch(self.picture.enabled == 'true')
+
+    def flag_on_record(self):
+        """(number, text) of the last switch of HA, as the database has it."""
+        other = self.facts.other
+        return whole(other.get(FLAG_NUMBER, '')), other.get(field_key(self.settings))
+
+    def newest_flag(self):
+        """The same as anybody knows it (R-11): the database of a promoted slave may
+        be older than what this host read of the last master, or was told."""
+        flag, known = self.flag_on_record(), self.known_flag()
+        if self.picture.facts.pool != self.facts.pool:
+            return flag                 # another pool: its switches count anew
+        if known[0] > flag[0] or known[0] == flag[0] and 'promotion' in self.notes.facts:
+            return known
+        if self.role == 'master' and known[0] == flag[0] and flag[1] not in (None, known[1]):
+            return flag[0] + 1, flag[1]     # by hand, in XenCenter: nobody counted it
+        return flag
+
+    def known_flag(self):
+        """The newer of what this host read last and what the others told since."""
+        read = self.picture.flag_number, self.picture.enabled
+        if self.watch and self.watch.flag[0] > read[0]:
+            return self.watch.flag
+        return read
+
+    def unwritten(self):
+        """(text, number) that belongs into the database, or None."""
+        number, text = self.known_flag()
+        if text is not None and (number, text) != self.flag_on_record():
+            return text, number
 
     def note_switch(self, enabled):
         """HA switched on is a start-up as after a boot: A10, S23."""
@@ -8512,7 +8853,8 @@ class Site(object):
                     if record['is-control-domain'] != 'true'],
             'heir': facts.other.get('autopromote_uuid', ''),
             'heirs': self.watch.heirs or self.picture.succession,
-            'enabled': self.picture.enabled, 'xenserver_ha': facts.xenserver_ha,
+            'enabled': self.known_flag()[1], 'unwritten': self.unwritten(),
+            'xenserver_ha': facts.xenserver_ha,
             'frozen': self.frozen(), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
@@ -8546,6 +8888,8 @@ class Site(object):
             restarted='restarted.' + uuid in notes.facts,
             health=notes.get('health.' + uuid),
             fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
+        if 'beside.' + uuid in notes.facts:
+            host.fence_failed, host.fence_wait = self.beside(uuid), HOUR
         if self.srs:
             host.srs = self.srs[0].get(uuid, [])
         if uuid == self.me:
@@ -8584,6 +8928,12 @@ class Site(object):
         vm.wait, vm.error = max(0, again - self.dom0.now()), error
         vm.locked = 'SR_BACKEND_FAILURE_46' in error
         vm.starting = self.notes.get('starting.' + vm.uuid)
+        vm.noted = record['will'] == 'true'
+        if self.settings.vm_shutdown_is_intent:
+            vm.ran = self.notes.number('ran.' + vm.uuid)
+            vm.meant = vm.power == 'halted' and (
+                'meant.' + vm.uuid in self.notes.facts
+                or vm.noted and 'woke.' + vm.uuid not in self.notes.facts)
         if self.srs:
             vm.srs = self.srs[1].get(vm.uuid, [])
         return vm
@@ -8712,7 +9062,7 @@ class Site(object):
     def placement(self):
         """A number that changes when what a promoted slave must know does."""
         return '%08x' % checksum(repr(sorted(self.facts.other.items()) + sorted(
-            [(uuid, vm['power-state'], vm['resident-on'])
+            [(uuid, vm['power-state'], vm['resident-on'], vm['will'])
              for uuid, vm in self.facts.vms.items()] + [
             (uuid, host['enabled'], host['maintenance'])
             for uuid, host in self.facts.hosts.items()])))
@@ -8738,6 +9088,36 @@ class Site(object):
         self.remember('fences', host.uuid)
         self.notes['off.' + host.uuid] = '%s %s' % (self.now_text(), why)
         self.journal.say('proof', '%s is off: %s' % (host, why), 'fence_host')
+
+    def half_proved(self, host, why, fallen):
+        """R-9: members that answered when `host` was switched off and no longer
+        when it read off: is that its device, or theirs?"""
+        self.notes['beside.' + host.uuid] = '%s %s %s' % (
+            self.now_text(), ','.join(fallen), why)
+        return self.beside(host.uuid)
+
+    def beside(self, uuid):
+        _, fallen, why = self.notes.get('beside.' + uuid).split(' ', 2)
+        names = ', '.join([self.name(each) for each in fallen.split(',')])
+        return '%s, and %s fell silent meanwhile: it counts when that one answers, or is ' \
+            'off by its own device' % (why, names)
+
+    def settle_doubts(self):
+        """A device that belongs to another machine has switched that one off.  When
+        both devices read off, both machines are, whichever is whose."""
+        for uuid, text in sorted(self.notes.about('beside').items()):
+            moment, fallen, why = text.split(' ', 2)
+            if self.row(uuid).alive_at > float(moment):
+                self.doubt_device(uuid, '%s %s' % (moment, why))
+                del self.notes['beside.' + uuid]
+            elif not [each for each in fallen.split(',')
+                      if self.row(each).alive_at <= float(moment)
+                      and not self.is_off_by_device(each)]:
+                self.proved(self.host(uuid), why)
+
+    def is_off_by_device(self, uuid):
+        words = self.notes.get('off.' + uuid).split(' ')
+        return words[1:] and words[1].rstrip(':') in provers(self.settings)
 
     def doubt(self, host, result):
         """xapi talks to a host that was taken for dead: the proof is void."""
@@ -8820,6 +9200,14 @@ def vm_of(record):
               stamp=record['stamp'], appliance=reference(record['appliance']),
               affinity=reference(record['affinity']), order=whole(record['order']),
               delay=whole(record['start-delay']), memory=memory_of(record))
+
+
+def moment_of(text):
+    """Seconds since 1970 of 20260821T02:00:23Z, as xe prints it; 0 of anything else."""
+    try:
+        return calendar.timegm(time.strptime(text, '%Y%m%dT%H:%M:%SZ'))
+    except ValueError:
+        return 0
 
 
 def reference(text):
@@ -9022,7 +9410,7 @@ def same(one, other):
 # A3, R-2, R-3.  Where no device proves that a silent host is off, the others
 # may take over only because every host promises to stop its own VMs when it
 # has lost its half of the pool.  The promise is a lease with a number, and a
-# kernel watchdog keeps it when this program cannot.
+# watchdog keeps it when this program cannot.
 
 
 class Guardian(object):
@@ -9047,12 +9435,15 @@ class Guardian(object):
             self.ok = max(given.ok, now - given.lease)
             if given.ok == NEVER:
                 self.ok = now - feed_time(given.grace)
+            # The watchdog that the last one fed is still awake, and unfed it bites.
+            self.guarding = (self.stopped != 'stopping'
+                             and not self.dom0.guard(feed_time(given.grace)))
 
     def learn(self, watcher):
         """What the picture of the pool says about this host's promise."""
         settings, picture = watcher.settings, watcher.picture
         self.master = watcher.role[0] == 'master'
-        self.may = promise_objection(settings, picture, watcher.dom0, self.master)
+        self.may = promise_objection(settings, watcher.flag[1], watcher.dom0, self.master)
         if watcher.is_frozen():
             self.may = 'HA is frozen'
         self.settings, self.rows, self.unmanaged = settings, picture.facts.vms, {}
@@ -9139,11 +9530,12 @@ class Guardian(object):
     def feed(self):
         """The watchdog is fed while there is nothing that it would have to end."""
         if self.guarding and self.given() and not self.unfed:
-            self.dom0.guard(feed_time(min([told[2] for told in self.given()])))
+            # What cannot be fed keeps no promise: the next tick says why.
+            self.guarding = not self.dom0.guard(
+                feed_time(min([told[2] for told in self.given()])))
 
     def stand_down(self):
-        if self.guarding:
-            self.dom0.guard(None)
+        self.dom0.guard(None)
         self.guarding = False
 
     # -- the stop -------------------------------------------------------------
@@ -9217,9 +9609,9 @@ def feed_time(grace):
     return max(1, grace * 3 // 4)
 
 
-def promise_objection(settings, picture, dom0, master):
+def promise_objection(settings, enabled, dom0, master):
     """R-3: why this host's VMs need no promise, as far as the pool says."""
-    if picture.enabled != 'true':
+    if enabled != 'true':
         return 'HA is off'
     if not settings.fence_enabled:
         return 'FENCE_ENABLED=0'
@@ -9280,8 +9672,7 @@ class Peer(object):
             moments = self.answered, self.last, self.alive_at, self.leased
         if self.knows(now):
             report = self.report
-            told = (report.role, report.doing, report.version, report.flag,
-                    report.flag_number)
+            told = report.role, report.doing, report.version
         if now - self.listed <= RENEWED:
             domains = self.domains
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
@@ -9302,7 +9693,7 @@ class Watcher(object):
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
         self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
-        self.settings = None
+        self.settings, self.flag, self.pool = None, (0, None), ''
         # A watcher that starts anew goes on above the packets of the one before:
         # nobody sends 16 a second.
         self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
@@ -9329,6 +9720,7 @@ class Watcher(object):
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
+        self.take_flag(self.watch.flag)
         self.guardian.take_up(self.watch, self.looked)
 
     def learn(self):
@@ -9349,7 +9741,15 @@ class Watcher(object):
             self.peers.setdefault(uuid, Peer(self.looked, address)).address = address
         for uuid in set(self.peers) - set(self.addresses):
             del self.peers[uuid]
+        flag = self.picture.flag_number, self.picture.enabled
+        if facts.pool != self.pool or flag[0] >= self.flag[0]:
+            self.flag, self.pool = flag, facts.pool
         self.guardian.learn(self)
+
+    def take_flag(self, flag):
+        """R-11: the last switch of HA counts, whoever heard of it."""
+        if flag[0] > self.flag[0]:
+            self.flag = flag
 
     def tick(self):
         now = self.dom0.now()
@@ -9451,6 +9851,7 @@ class Watcher(object):
         peer.answers(now)
         peer.report, peer.heard = report, now
         peer.take_lease(report.lease, report.tie, now)
+        self.take_flag((report.flag_number, report.flag or None))
         if report.domains is not None:
             peer.pieces[report.part] = report.domains
             if report.part == 0:
@@ -9506,8 +9907,7 @@ class Watcher(object):
             nonce=self.nonces[-1],
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
             lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
-            heirs_age=heirs_age, flag=self.picture.enabled or '',
-            flag_number=self.picture.flag_number,
+            heirs_age=heirs_age, flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=' '.join(sorted(self.confirmed)),
             opinions=dict([(uuid, opinion_text(opinion(peer, now)))
                            for uuid, peer in self.peers.items()]))
@@ -9568,13 +9968,14 @@ class Watcher(object):
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs = self.heirs(now)[0]
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), self.guardian.state())
+                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag)
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
-                           confirmed=sorted(self.confirmed), guardian=self.guardian.state())
+                           confirmed=sorted(self.confirmed), flag=self.flag,
+                           guardian=self.guardian.state())
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:
@@ -9587,8 +9988,7 @@ class Watcher(object):
             back=peer.back, lease=peer.lease, tie=peer.tie, leased=peer.leased)
         if peer.knows(now):
             row.role, row.doing = peer.report.role, peer.report.doing
-            row.version, row.flag = peer.report.version, peer.report.flag
-            row.flag_number = peer.report.flag_number
+            row.version = peer.report.version
         if peer.domains is not None and now - peer.listed <= RENEWED:
             row.domains = peer.domains
         return row
@@ -9710,7 +10110,7 @@ def parse_domains(text):
 # child prints is the sentence for the journal; its status is the result.
 
 RESETVDIS = '/opt/xensource/sm/resetvdis.py'
-UNPROVED = 3
+UNPROVED, BESIDE, WRONG = 3, 4, 5       # of `act fence`; the last two say more in line 2
 VOICE_TIMEOUT = 8       # a master sleeps 5 s over the login that it refuses: xe.md 3
 
 
@@ -9736,13 +10136,26 @@ def act_fence_deaf(site, uuid):
 
 
 def fence(site, uuid, objection):
-    host = site.host(uuid)
+    host, company = site.host(uuid), company_of(site, uuid)
     verdict = prove_off(site.dom0, site.settings, host,
                         lambda: objection(site, host),
                         lambda: sign_of_life(site, host),
                         site.notes.about('barred.' + uuid))
-    status = {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1)
-    return status, verdict.why
+    if verdict.result == 'wrong':
+        return WRONG, '%s\n%s' % (verdict.why, verdict.method)
+    if verdict.result == 'off':
+        alive = site.dom0.answering(company.values(), PROBE_TIMEOUT)
+        fallen = [each for each in sorted(company) if company[each] not in alive]
+        if fallen:
+            return BESIDE, '%s\n%s' % (verdict.why, ' '.join(fallen))
+    return {'off': 0, 'unproved': UNPROVED}.get(verdict.result, 1), verdict.why
+
+
+def company_of(site, uuid):
+    """{uuid: address} of the other members that answer."""
+    return dict([(each, site.facts.hosts[each]['address'])
+                 for each, row in site.watch.peers.items()
+                 if each != uuid and not row.failing and each in site.facts.hosts])
 
 
 def life_objection(site, host):

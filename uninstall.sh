@@ -151,7 +151,8 @@ remove_files() {
     done
     rm -f $ETC/ha_lizard.py
     for each in ha-lizard ha-lizard-watchdog; do
-        rm -f /etc/init.d/$each /etc/init.d/.$each.new /var/run/$each.pid /var/lock/subsys/$each
+        rm -f /etc/init.d/$each /etc/init.d/.$each.new /var/run/$each.pid /var/lock/subsys/$each \
+            /var/run/$each.stopper /var/run/$each.looked
     done
     # This script last: what is interrupted can be run again.
     for each in ha-cfg ha-lizard ha-lizard.mon recover_fenced_host uninstall; do

@@ -85,7 +85,7 @@ def files(pool, me, now):
     roles = {True: 'master', False: 'slave:' + pool.addresses[master]}
     peers = dict([(uuid, ha_lizard.WatchRow(
         answered=now, last=now, failing=False, seen=True, leased=now, lease=40,
-        role=roles[uuid == master], doing='idle', version=ha_lizard.VERSION, flag='true',
+        role=roles[uuid == master], doing='idle', version=ha_lizard.VERSION,
         domains=pool.domains[uuid])) for uuid in pool.hosts if uuid != me])
     notes = [('boot', BOOT), ('ready', '%.1f' % now)]
     return {

@@ -38,6 +38,7 @@ class SimWorld(World):
         self.dead = {}                  # names that the administrator says are dead
         self.halves = None              # two halves without a path: see is_r1
         self.accepted = []
+        self.intent, self.meant = False, {}     # VMs that the administrator shut down
         self.whole = {}                 # host name -> since when most members reach it
 
     def say(self, host, text):
@@ -54,12 +55,22 @@ class SimWorld(World):
             self.at(0, done, 1, 'the mail server cannot be used\nagain: \n')
 
     def violate(self, text):
-        if text[:3] in ('I1 ', 'I2 ', 'I3 ', 'I10') and self.is_r1():
+        risk = self.risk(text)
+        if risk:
             self.accepted.append(text)
-            self.lines.append('(accepted risk R1) ' + text)
+            self.lines.append('(accepted risk %s) %s' % (risk, text))
             return
         World.violate(self, text)
         self.lines.append('!! ' + text)
+
+    def risk(self, text):
+        """R-17: the accepted risk that a violation is, by the truth, or ''.  Whoever
+        mixes up the cables of two devices has the wrong host switched off."""
+        if text[:3] in ('I1 ', 'I2 ', 'I3 ', 'I10') and self.is_r1():
+            return 'R1'
+        if text.startswith('I6 ') and text.split()[1] in self.devices.wires:
+            return 'LIES'
+        return ''
 
     def is_r1(self):
         """R-17: an unproved method, exact halves, no path between them, and a member
@@ -93,6 +104,9 @@ class SimWorld(World):
             if self.where(uuid):
                 self.violate('I3 %s resets %s, which runs on %s' % (
                     host, self.names.get(uuid, uuid), ', '.join(self.where(uuid))))
+        if argv[:2] == ['xe', 'vm-start'] and self.intent and argv[2] in self.meant:
+            self.violate('I7 %s starts %s, which the administrator shut down' % (
+                host, self.names[argv[2].split('=', 1)[-1]]))
         if argv[0].endswith('resetvdis.py') and argv[1:2] == ['all']:
             other = self.host_by(argv[2])
             if other and other.domains:
@@ -311,6 +325,25 @@ class Story(object):
             self.pool.setup_db().set('vm', uuid, power_state='suspended')
         self.world.names[uuid] = name
 
+    def do_template(self, name):
+        """Stamped like a VM that ran: many were one before."""
+        self.do_vm(name, 'halted')
+        self.change_kind(name, is_a_template=True)
+
+    def do_snapshot(self, name, of, vm):
+        """A copy of all that the VM has, its other-config included."""
+        if of != 'of':
+            raise ValueError('snapshot NAME of VM')
+        self.do_vm(name, 'halted')
+        self.change_kind(name, is_a_template=True, is_a_snapshot=True,
+                         snapshot_of=self.vms[vm])
+
+    def change_kind(self, name, **fields):
+        database, uuid = self.pool.setup_db(), self.vms[name]
+        pairs = database.get('vm', uuid)['other_config']
+        database.set('vm', uuid, other_config=xapi.map_with(
+            pairs, ha_lizard.STAMP, self.pool.uuid), **fields)
+
     def do_appliance(self, name, *vms):
         self.appliances[name] = self.pool.new_appliance(name, [self.vms[vm] for vm in vms])
 
@@ -326,6 +359,8 @@ class Story(object):
         value = ' '.join(words[1:])
         if words[0] == 'FENCE_STRICT':
             self.world.strict = value == '1'
+        if words[0] == 'VM_SHUTDOWN_IS_INTENT':
+            self.world.intent = value == '1'
         if words[0] == 'DISABLED_VAPPS':
             value = '(%s)' % ':'.join([self.appliances.get(name, name)
                                        for name in value.strip('()').split(':')])
@@ -355,8 +390,11 @@ class Story(object):
             self.other('HA_FENCE_HEURISTICS_IPS', ':'.join(sorted(self.world.witnesses)))
 
     def do_ha(self, switch):
-        self.world.enabled = flag(switch)
-        self.do_field('pool', {True: 'true', False: 'false'}[self.world.enabled])
+        """As `ha-cfg` does it, with a number; `field pool TEXT` is XenCenter's way."""
+        other = dict(self.pool.database().pool()['other_config'])
+        number = ha_lizard.whole(other.get(ha_lizard.FLAG_NUMBER, '')) + 1
+        self.do_field('pool', {'on': 'true', 'off': 'false'}[switch])
+        self.other(ha_lizard.FLAG_NUMBER, '%d' % number)
 
     def do_xenserver_ha(self, switch):
         self.pool.set_ha_enabled(flag(switch))
@@ -364,6 +402,7 @@ class Story(object):
     def do_field(self, what, *words):
         key, text = 'XenCenter.CustomFields.ha-lizard-enabled', ' '.join(words)
         if what == 'pool':
+            self.world.enabled = text == 'true'
             self.other(key, text)
         else:
             self.other(key, text, 'vm', self.vms[what])
@@ -459,7 +498,10 @@ class Story(object):
         self.host(name).old_version = {'old': True, 'new': False}[what]
 
     def do_watchdog(self, what, name):
-        self.host(name).watchdog = {'xen': True, 'none': False}[what]
+        host = self.host(name)
+        host.watchdog = {'xen': True, 'none': False}[what]
+        if host.dog and not host.watchdog:
+            host.dog.cancel()
 
     def do_dns(self, switch):
         """Witnesses that are named need it; the simulated ones are addresses."""
@@ -502,6 +544,7 @@ class Story(object):
             self.world.lines.append('(no master: the administrator can do nothing)')
 
     def do_shutdown(self, name):
+        self.world.meant['uuid=' + self.vms[name]] = 1
         self.by_hand(self.pool.shutdown_vm, self.vms[name])
 
     def do_guest_shutdown(self, name):
@@ -511,6 +554,7 @@ class Story(object):
         self.pool.crash_vm(self.vms[name])
 
     def do_start(self, name):
+        self.world.meant.pop('uuid=' + self.vms[name], None)
         self.by_hand(self.pool.start_vm, self.vms[name])
 
     def do_suspend(self, name):

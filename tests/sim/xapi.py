@@ -1695,7 +1695,8 @@ def find_host(r, word):
 
 def vm_start(r):
     def operation(vm):
-        return start_one(r, vm, r.value('on'), 'start', 'halted', r.flag('paused'))
+        return with_message(r, vm, 'VM_STARTED', start_one(
+            r, vm, r.value('on'), 'start', 'halted', r.flag('paused')))
     return each_vm(r, ('on', 'paused', 'progress'), operation, True)
 
 
@@ -1819,9 +1820,19 @@ def check_memory(r, vm, host):
 
 def vm_shutdown(r):
     if r.flag('force'):
-        return each_vm(r, ('progress',), lambda vm: hard_shutdown(r, vm))
-    return each_vm(r, ('progress',), lambda vm: exclusive(
-        r, vm, 'clean_shutdown', ('running',), stop_domain(r, vm, True, 'halted')))
+        return each_vm(r, ('progress',), lambda vm: with_message(
+            r, vm, 'VM_SHUTDOWN', hard_shutdown(r, vm)))
+    return each_vm(r, ('progress',), lambda vm: with_message(
+        r, vm, 'VM_SHUTDOWN', exclusive(r, vm, 'clean_shutdown', ('running',),
+                                        stop_domain(r, vm, True, 'halted'))))
+
+
+def with_message(r, vm, name, operation):
+    """xapi writes one for what it was told to do, and for nothing else."""
+    for wait in operation:
+        yield wait
+    r.db.create('message', r.world.new_uuid('message'), name=name, priority=5,
+                obj_uuid=vm, timestamp=r.pool.wall(), body='', **{'class': 'VM'})
 
 
 def hard_shutdown(r, vm):

@@ -1,6 +1,7 @@
 """Decisions are plain functions of plain data: so are their tests."""
 
 import base
+import ha_lizard
 from ha_lizard import Fence, Host, Settings, StartVm, Unlock, VERSION, View, Vm, decide
 
 ANSWERS = {'answers': True, 'silent': False, 'silence': 0}
@@ -114,6 +115,109 @@ class Standing(Case):
     def test_that_it_is_written_once_a_round(self):
         self.given = {'xenserver_ha': True, 'tried': {'switch HA off': 'done'}}
         self.check('XenServer HA is on: this HA switches itself off')
+
+
+class LastWordAboutHa(Case):
+    """R-11: what a database that is too old must be told."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.given = {'enabled': 'false', 'unwritten': ('false', 7)}
+
+    def test_to_write_that_it_is_off(self):
+        self.check('HA is disabled', 'note in the database that HA is off, by switch 7')
+
+    def test_that_nonsense_is_kept_as_it_is(self):
+        self.given = {'enabled': 'maybe', 'unwritten': ('maybe', 3)}
+        self.assertEqual(self.actions(), ['note in the database that HA is maybe, by switch 3'])
+
+    def test_that_only_the_master_writes(self):
+        self.me = 'n2'
+        self.check('HA is disabled')
+
+    def test_nothing_without_xapi(self):
+        self.given['xapi'] = 'down'
+        self.check('HA is disabled')
+
+    def test_once_a_round(self):
+        self.given['tried'] = {'note in the database that HA is off, by switch 7': 'done'}
+        self.check('HA is disabled')
+
+    def test_nothing_when_it_is_known_there(self):
+        self.given['unwritten'] = None
+        self.check('HA is disabled')
+
+    def test_nothing_while_frozen(self):
+        self.given = {'frozen': '12:00', 'unwritten': ('true', 2)}
+        self.check('HA is frozen until 12:00')
+
+    def test_that_work_comes_first_where_it_is_on(self):
+        self.given = {'unwritten': ('true', 2)}
+        self.check('all is well', 'note in the database that HA is on, by switch 2')
+        self.set('n3', SILENT)
+        self.assertEqual(self.actions(), ['fence n3'])
+
+
+class Flags(base.TestCase):
+    """Which switch of HA counts: Site.newest_flag."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.site = site = ha_lizard.Site.__new__(ha_lizard.Site)
+        site.facts, site.role = ha_lizard.Facts(0), 'slave'
+        site.settings = Settings([])
+        site.picture = ha_lizard.Picture(facts=ha_lizard.Facts(0))
+        site.watch, site.notes = ha_lizard.Watch(), ha_lizard.Record()
+        site.notes.facts = {}
+
+    def newest(self, database, read, told=(0, None), **more):
+        """`database`, what was `read` before, what others `told`: (number, text)."""
+        site = self.site
+        site.facts.other = {ha_lizard.FLAG_NUMBER: '%d' % database[0],
+                            ha_lizard.field_key(site.settings): database[1]}
+        if database[1] is None:
+            site.facts.other.popitem()
+        site.picture.flag_number, site.picture.enabled = read
+        site.watch.flag = told
+        site.__dict__.update(more)
+        return site.newest_flag()
+
+    def test_that_the_database_counts(self):
+        for role in 'master', 'slave':
+            self.assertEqual(self.newest((2, 'true'), (1, 'false'), role=role), (2, 'true'))
+            self.assertEqual(self.newest((2, 'true'), (2, 'true'), role=role), (2, 'true'))
+
+    def test_unless_it_is_older(self):
+        self.assertEqual(self.newest((1, 'true'), (2, 'false')), (2, 'false'))
+        self.assertEqual(self.newest((1, 'true'), (1, 'true'), (3, 'false')), (3, 'false'))
+
+    def test_that_those_of_another_pool_do_not_count(self):
+        self.site.facts.pool = 'another'
+        self.assertEqual(self.newest((1, 'true'), (2, 'false'), (3, 'false')), (1, 'true'))
+
+    def test_that_the_master_numbers_what_was_switched_by_hand(self):
+        self.assertEqual(self.newest((4, 'false'), (4, 'true'), role='master'), (5, 'false'))
+        self.assertEqual(self.newest((4, 'false'), (4, 'true'), role='slave'), (4, 'false'))
+
+    def test_that_a_field_that_is_gone_is_no_switch(self):
+        self.assertEqual(self.newest((0, None), (0, 'true'), role='master'), (0, None))
+
+    def test_that_a_promoted_slave_knows_better_than_its_copy(self):
+        self.site.notes.facts['promotion'] = '12.0'
+        self.assertEqual(self.newest((4, 'false'), (4, 'true'), role='master'), (4, 'true'))
+        self.assertEqual(self.newest((5, 'false'), (4, 'true'), role='master'), (5, 'false'))
+
+    def test_what_the_database_lacks(self):
+        self.newest((1, 'true'), (2, 'false'))
+        self.assertEqual(self.site.unwritten(), ('false', 2))
+        self.newest((2, 'false'), (2, 'false'))
+        self.assertEqual(self.site.unwritten(), None)
+        self.newest((1, 'false'), (2, None))
+        self.assertEqual(self.site.unwritten(), None)
+
+    def test_that_it_outlives_the_watcher(self):
+        for flag in (0, None), (3, 'true'), (12, 'a b=\nc'):
+            self.assertEqual(ha_lizard.parse_flag(ha_lizard.flag_text(flag)), flag)
 
 
 class StartingUp(Case):
@@ -962,6 +1066,58 @@ class Starting(Case):
         self.vms = [vm('big', order=1, memory=1000), vm('a', order=2)]
         self.check('VMs are down; no host can run big: n1 has too little memory; '
                    'n2 has too little memory; n3 has too little memory', 'start a on n1')
+
+
+class Intent(Case):
+    """A15: what somebody shut down stays down."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.vms = [vm('web', ran=5.0)]
+
+    def test_to_ask_before_a_start(self):
+        self.check('VMs are down', 'ask why web is down')
+
+    def test_to_start_what_nobody_shut_down(self):
+        self.vms = [vm('web')]
+        self.assertEqual(self.actions(), ['start web on n1'])
+
+    def test_not_to_start_what_somebody_shut_down(self):
+        self.vms = [vm('web', meant=True, noted=True)]
+        self.check('all is well')
+
+    def test_not_to_ask_about_what_is_not_started_anyway(self):
+        for fields in {'busy': True}, {'power': 'suspended'}, {'field': 'false'}:
+            self.settings['GLOBAL_VM_HA'] = '0'
+            self.vms = [vm('web', ran=5.0, **dict({'field': 'true'}, **fields))]
+            self.check('all is well')
+
+    def test_that_it_does_not_hold_the_others(self):
+        self.given['busy'] = {ha_lizard.AskWhyDown(vm=self.vms[0]): 1}
+        self.vms.append(vm('db'))
+        self.assertEqual(self.actions(), ['start db on n1'])
+
+    def test_that_few_are_asked_at_a_time(self):
+        self.vms = [vm('v%d' % number, ran=5.0) for number in range(6)]
+        self.given['busy'] = {ha_lizard.AskWhyDown(vm=self.vms[5]): 1}
+        self.assertEqual(self.actions(), ['ask why v%d is down' % number for number in range(3)])
+        self.given['busy'] = {ha_lizard.AskWhyDown(vm=vm('w')): 1}
+        self.given['busy'].update(dict([(ha_lizard.AskWhyDown(vm=vm('w%d' % number)), 1)
+                                        for number in range(4)]))
+        self.check('all is well')
+
+    def test_to_note_it_for_the_next_master(self):
+        self.vms = [vm('web', meant=True), vm('db', meant=True, noted=True)]
+        self.check('all is well', 'note that web is to stay down')
+
+    def test_to_forget_it_when_it_runs(self):
+        self.vms = [vm('web', 'n2', noted=True), vm('db', 'n2'), vm('old', noted=True, meant=True)]
+        self.check('all is well', 'note that web runs again')
+
+    def test_to_try_that_once_a_round(self):
+        self.vms = [vm('web', 'n2', noted=True)]
+        self.given['tried'] = {'will web': 'failed'}
+        self.check('all is well')
 
 
 class Placing(Case):

@@ -11,6 +11,10 @@ import stat
 import struct
 import sys
 import time
+try:
+    import ctypes
+except ImportError:             # before Python 2.5
+    ctypes = None
 
 import base
 import ha_lizard
@@ -1308,6 +1312,197 @@ class Rebooting(Dom0Test):
         self.dom0.run(['true'], 20)
         self.assertEqual(self.outside(), [])
         self.assertTrue(len(self.touched) > 5)
+
+
+needs_ctypes = base.only_if(ctypes, 'without ctypes nobody reads the memory of a call')
+
+
+class FakeXen(object):
+    """The hypervisor behind XenTimer.ioctl: at most two timers of a domain."""
+
+    def __init__(self, timer):
+        self.timers, self.failures = {}, []
+        timer.ioctl = self.ioctl
+
+    def ioctl(self, call):
+        operation, command, address, _, _, _ = struct.unpack('=6Q', ha_lizard.to_bytes('').join(
+            [struct.pack('B', each) for each in call]))
+        number, seconds = struct.unpack('=2I', ctypes.string_at(address, 8))
+        if self.failures:
+            raise EnvironmentError(self.failures.pop(0), 'as the kernel says')
+        if (operation, command) != (29, 6) or number not in [0] + list(self.timers):
+            raise EnvironmentError(errno.EINVAL, 'Invalid argument')
+        if not number:
+            if len(self.timers) == 2:
+                raise EnvironmentError(errno.ENOSPC, 'No space left on device')
+            number = {True: 2, False: 1}[1 in self.timers]
+        self.timers[number] = seconds
+        if not seconds:
+            del self.timers[number]
+        return number
+
+
+class Stoppers(Dom0Test):
+    """R-3: the watchdog's device, else Xen's timer, else the service."""
+
+    def setUp(self):
+        Dom0Test.setUp(self)
+        self.put('/proc/sys/kernel/random/boot_id', 'boot-1\n')
+        for folder in '/dev/xen', '/etc/ha-lizard/state', '/var/run':
+            os.makedirs(self.root + folder)
+        self.begin()
+
+    def begin(self):
+        """The daemon starts anew."""
+        self.stoppers = ha_lizard.Stoppers(self.dom0)
+        self.dog, self.timer, self.service = self.stoppers.kinds
+
+    def put(self, path, text):
+        base.write(self.root + path, text)
+
+    def text(self, path):
+        return ha_lizard.read_file(self.root + path)
+
+    def service_looks(self, ago=0):
+        self.put(self.service.looked, '%d\n' % (clock() - ago))
+
+    def deadline(self):
+        """Seconds until the service would reboot this host; None: it would not."""
+        words = (self.text(self.service.order) or '').split()
+        if words[1:] and words[1] != '-':
+            return int(words[1]) - clock()
+
+    def test_that_nothing_stops_a_host_without_any(self):
+        why = self.stoppers.feed(15)
+        for text in ('nothing would stop this host', 'no watchdog: No such file',
+                     'no timer: No such file', 'service does not look'):
+            self.assertTrue(text in why, why)
+        self.assertEqual(self.stoppers.feed(None), None)
+
+    def test_that_the_device_is_the_first(self):
+        self.put('/dev/watchdog', '')
+        self.put('/dev/xen/privcmd', '')
+        self.service_looks()
+        self.assertEqual(self.stoppers.feed(15), None)
+        self.assertEqual(self.stoppers.feed(15), None)
+        self.assertEqual(self.text('/dev/watchdog'), '..')
+        self.assertEqual(self.stoppers.feed(None), None)
+        self.assertEqual(self.text('/dev/watchdog'), '..V')
+        self.assertEqual(self.deadline(), None)
+
+    # -- the timer of Xen -----------------------------------------------------
+
+    def xen(self):
+        self.put('/dev/xen/privcmd', '')
+        return FakeXen(self.timer)
+
+    @needs_ctypes
+    def test_that_the_timer_of_xen_is_the_second(self):
+        xen = self.xen()
+        self.service_looks()
+        self.assertEqual(self.stoppers.feed(15), None)
+        self.assertEqual(xen.timers, {1: 15})
+        self.assertEqual(self.stoppers.feed(12), None)
+        self.assertEqual(xen.timers, {1: 12})
+        self.assertEqual(self.deadline(), None)
+        self.assertEqual(self.stoppers.feed(None), None)
+        self.assertEqual((xen.timers, self.text(self.timer.record)), ({}, None))
+
+    @needs_ctypes
+    def test_that_a_new_daemon_feeds_the_timer_of_the_last_one(self):
+        xen = self.xen()
+        self.stoppers.feed(15)
+        self.begin()
+        self.put('/dev/watchdog', '')
+        self.timer.ioctl = xen.ioctl
+        self.assertEqual(self.stoppers.feed(9), None)
+        self.assertEqual((xen.timers, self.text('/dev/watchdog')), ({1: 9}, ''))
+        self.put('/proc/sys/kernel/random/boot_id', 'boot-2\n')
+        self.begin()
+        self.assertFalse(self.timer.is_left())
+
+    @needs_ctypes
+    def test_that_a_timer_whose_number_is_lost_is_ended(self):
+        xen = self.xen()
+        self.dom0.write = lambda path, text, mode=0: 'the disk is full'
+        why = self.timer.feed(15)
+        self.assertEqual(why, 'the number of a timer of Xen cannot be saved: the disk is full')
+        self.assertEqual(xen.timers, {})
+
+    @needs_ctypes
+    def test_that_a_page_on_the_move_is_read_again(self):
+        xen = self.xen()
+        xen.failures = [errno.EFAULT] * 2
+        self.assertEqual(self.timer.feed(15), None)
+        self.assertEqual(xen.timers, {1: 15})
+        xen.failures = [errno.EFAULT] * 3
+        self.assertTrue('no timer' in self.timer.feed(15))
+        xen.failures = [errno.EPERM]
+        self.assertTrue('no timer' in self.timer.feed(15))
+        self.assertEqual(xen.failures, [])
+
+    @needs_ctypes
+    def test_that_both_timers_can_belong_to_others(self):
+        xen = self.xen()
+        xen.timers = {1: 60, 2: 60}
+        self.assertTrue('no timer' in self.timer.feed(15))
+        self.assertEqual(xen.timers, {1: 60, 2: 60})
+
+    def test_a_device_that_is_none(self):
+        self.put('/proc/xen/privcmd', '')
+        why = self.timer.feed(15)
+        self.assertTrue('no timer' in why, why)
+
+    # -- the service ----------------------------------------------------------
+
+    def test_that_the_service_is_invited_before_it_is_trusted(self):
+        self.assertTrue('does not look after it' in self.service.feed(15))
+        self.assertEqual(self.text(self.service.order), 'boot-1 -\n')
+        self.service_looks()
+        self.assertEqual(self.stoppers.feed(15), None)
+        self.assertTrue(11 < self.deadline() <= 13)
+        self.assertEqual(self.stoppers.feed(None), None)
+        self.assertEqual(self.text(self.service.order), None)
+
+    def test_that_a_service_that_has_stopped_looking_is_none(self):
+        self.service_looks(ago=9)
+        self.assertTrue('does not look after it' in self.service.feed(15))
+        self.assertEqual(self.deadline(), None)
+
+    def test_that_it_looks_too_seldom_for_a_short_time(self):
+        self.service_looks()
+        self.assertTrue('too seldom' in self.service.feed(12))
+        self.assertEqual(self.service.feed(13), None)
+
+    def test_that_what_cannot_be_told_is_none(self):
+        self.service_looks()
+        self.dom0.write = lambda path, text, mode=0: 'the disk is full'
+        self.assertEqual(self.service.feed(15), 'the watchdog service cannot be told: '
+                         'the disk is full')
+
+    def test_that_a_new_daemon_goes_on_with_it(self):
+        self.service_looks()
+        self.stoppers.feed(15)
+        self.begin()
+        self.put('/dev/watchdog', '')
+        self.assertEqual(self.stoppers.feed(20), None)
+        self.assertTrue(self.deadline() > 15)
+        self.assertEqual(self.text('/dev/watchdog'), '')
+
+    def test_that_one_that_fails_is_replaced(self):
+        self.service_looks()
+        self.stoppers.feed(15)
+        os.remove(self.root + self.service.looked)
+        self.put('/dev/watchdog', '')
+        self.assertEqual(self.stoppers.feed(15), None)
+        self.assertEqual(self.text('/dev/watchdog'), '.')
+
+    def test_that_a_child_ends_nothing(self):
+        self.put('/dev/watchdog', '')
+        self.stoppers.feed(15)
+        self.stoppers.forget()
+        self.assertEqual(self.stoppers.feed(None), None)
+        self.assertEqual(self.text('/dev/watchdog'), '.')
 
 
 if __name__ == '__main__':
