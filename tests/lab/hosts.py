@@ -105,6 +105,8 @@ ln -s pts/ptmx dev/ptmx; ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=755,size=16m tmpfs run
 mkdir -p run/lock/subsys run/lab var/lab/.gone
 mount -t tmpfs -o mode=1777,size=64m tmpfs tmp
+# The repository may lie where the host has something of its own.
+[ -e .$ROOT ] || { mkdir -p .$ROOT; mount --bind $ROOT .$ROOT; }
 [ ! -d sys ] || mount -t tmpfs -o ro,size=4k tmpfs sys
 until ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
 ip link set lo up; ip addr add $ADDRESS/24 dev eth0; ip link set eth0 up
@@ -181,7 +183,7 @@ def die_with_parent():
 
 # -- one host -----------------------------------------------------------------
 
-class Disk(object):
+class Disk(server.Files):
     """{path: text} of a host: what it sees while it lives, else its upper
     directory."""
 
@@ -203,18 +205,6 @@ class Disk(object):
                 raise AssertionError('%s leads out of the host' % place)
         return place
 
-    def get(self, path, default=None):
-        return ha_lizard.read_file(self.place(path), default)
-
-    def __contains__(self, path):
-        return os.path.exists(self.place(path))
-
-    def __getitem__(self, path):
-        text = self.get(path)
-        if text is None:
-            raise KeyError(path)
-        return text
-
     def __setitem__(self, path, text):
         place = self.place(path)
         if server.AGENT.search(path):
@@ -222,16 +212,6 @@ class Disk(object):
         os.makedirs(os.path.dirname(place), exist_ok=True)
         mode = 0o755 if text.startswith('#!') else 0o600 if 'ptoken' in path else 0o644
         server.write_whole(place, text, mode)
-
-    def update(self, files):
-        for path in sorted(files):
-            self[path] = files[path]
-
-    def pop(self, path, default=None):
-        text = self.get(path, default)
-        if path in self:
-            os.remove(self.place(path))
-        return text
 
 
 class Seat(object):
@@ -287,7 +267,8 @@ class Seat(object):
             with open('%s/%s' % (self.folder, name), 'w') as stream:
                 stream.write(text)
         console = open(self.folder + '/console', 'ab')
-        environment = {'GUARD': GUARD, 'PYTHON': PYTHON, 'HOSTD': HERE + '/hostd.py'}
+        environment = {'GUARD': GUARD, 'PYTHON': PYTHON, 'HOSTD': HERE + '/hostd.py',
+                       'ROOT': ROOT}
         self.process = subprocess.Popen(
             ['unshare', '--net', '--uts', '--ipc', '--mount', '--pid', '--fork', '--kill-child',
              '/bin/sh', '-c', BOOT, 'boot', self.folder, self.name, self.address,
