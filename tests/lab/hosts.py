@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -43,6 +44,7 @@ for each in (ROOT, TESTS, os.path.join(TESTS, 'sim')):
         sys.path.insert(0, each)
 os.environ.setdefault('HA_LIZARD_ROOT', '/nonexistent')
 
+import base
 import ha_lizard
 import scenario
 import server
@@ -659,6 +661,74 @@ def page(world, host):
 
 
 # -- for tests ----------------------------------------------------------------
+
+#: a copy of the product that a test may change, and the way there
+COPY = ('mkdir -p /var/lab/product && cd %s && cp -a ha_lizard.py ha-cfg install.sh uninstall.sh '
+        'init.d fence /var/lab/product && cd /var/lab/product' % ROOT)
+INSTALL = 'cd %s && ./install.sh --yes </dev/null' % ROOT
+
+
+def haste(path):
+    """The command after which the watcher of that file ticks ten times as often."""
+    return ("sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' %s; "
+            "grep -q '^CALM, ALERT = 0.2' %s" % (path, path))
+
+
+def needed(test):
+    """Decorate what needs hosts: where there can be none it is left out, and said."""
+    why = objection()
+    return unittest.skipIf(why, why)(test)
+
+
+class Case(base.TestCase):
+    """Tests that share a lab: of the pool that POOL describes, without services
+    at a boot.  prepare() is what is done to it before the first test."""
+    POOL = ()
+    name = 'a'                      # of the host that on() and most else mean
+
+    @classmethod
+    def setUpClass(cls):
+        enter()
+        cls.lab = Lab(*cls.POOL)
+        try:
+            for seat in cls.lab.seats.values():
+                seat.services = False
+            cls.lab.boot_all()
+            cls.prepare()
+        except BaseException:
+            cls.lab.close()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.close()
+
+    @classmethod
+    def prepare(cls):
+        """Nothing but the hosts."""
+
+    @classmethod
+    def done_on_all(cls, command):
+        """Do that on every host at the same time; it must succeed."""
+        for name, (status, output) in cls.lab.on_all(command).items():
+            if status:
+                raise AssertionError('%s on %s: %s' % (command, name, output))
+
+    seat = property(lambda self: self.lab.seats[self.name])
+
+    def on(self, command, status=0, name=None, **how):
+        """The output of a command; its status must be that one, unless None."""
+        got, output = self.lab.on(name or self.name, command, **how)
+        if status is not None:
+            self.assertEqual(status, got, output)
+        return output
+
+    def read(self, path):
+        return self.lab.text(self.name, path)
+
+    def programs(self):
+        return sorted(self.seat.processes().values())
+
 
 class Dog(object):
     """A watchdog device of a host that would reset it: a pipe that is named so.
