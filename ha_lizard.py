@@ -3799,7 +3799,7 @@ class Notes(object):
     facts: what was proved once is then proved again.
     """
     path, dry_run = STATE + 'notes', False
-    lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version', 'barred')
+    lasting = ('suspended', 'lonely', 'promoted', 'alert', 'version', 'shown', 'barred')
 
     def __init__(self, dom0, boot):
         self.dom0, self.facts, self.problem = dom0, {}, ''
@@ -6402,6 +6402,8 @@ class Site(object):
         """What must be known of a member for longer than its watcher talks."""
         if row.version:
             self.notes['version.' + uuid] = row.version
+            # For the uninstaller, to the hour: notes are not written in each round.
+            self.notes['shown.' + uuid] = '%d' % (self.dom0.wall() // 3600 * 3600)
         if row.silent and 'silent.' + uuid not in self.notes.facts:
             self.notes['silent.' + uuid] = '1'
             self.remember('falls', uuid)

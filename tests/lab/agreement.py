@@ -3,7 +3,7 @@
     agreement.py FAULT          plays it in both; JSON: {lab: {host: lines}, sim: ...}
 
 Both have the same pool, the same settings and the same xapi, at its own speed.
-A line is a decision or an act of the journal, without times and numbers.  What
+A line is a decision, a proof or an act of the journal, without times and numbers.  What
 may legitimately differ is in PASSING, and nowhere else.
 """
 
@@ -51,8 +51,8 @@ class Tale(object):
 
 
 def sentences(text):
-    """The decisions and acts of a journal, in their order."""
-    found = re.findall(r'(?m)^\S+ \S+ (decide|act) +(.*)$', text)
+    """What a journal says was decided and done, and why, in its order."""
+    found = re.findall(r'(?m)^\S+ \S+ (decide|act|proof|note) +(.*)$', text)
     return ['%s %s' % (kind, re.sub(r'\d+', 'N', words)) for kind, words in found]
 
 

@@ -4,14 +4,16 @@ there before, and a run that is killed after each of its commands."""
 import os
 import re
 import stat
+import time
 import unittest
 
 import base
 import ha_lizard
 import hosts
 
-#: every Nth command; 1 takes minutes
-STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 25))
+#: every Nth state of the disk; 1 takes minutes.  Other ones with every day.
+STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 8))
+FIRST = int(time.time()) // 86400
 PYTHON2 = os.path.expanduser('~') + '/.pyenv/versions/2.7.18/bin/python2.7'
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
@@ -79,13 +81,21 @@ setsid /bin/bash /etc/ha-lizard/scripts/ha-lizard.mon </dev/null >/dev/null 2>&1
 setsid bash -x /etc/ha-lizard/ha-lizard.sh </dev/null >/dev/null 2>&1 &
 '''
 
-# Sourced by the bash that runs install.sh: it dies before its Nth command.
+# Sourced by the bash that runs install.sh: it dies before its Nth command, or it
+# notes before which commands the disk is not as it was before the one before.
 KILLER = r'''
-killer_count=0
+killer_count=0 killer_seen=''
 killer() {
+    [ $BASHPID -eq $$ ] || return 0
     killer_count=$((killer_count + 1))
-    [ $killer_count -ne ${KILL_AT:-0} ] || kill -9 $BASHPID
-    [ -z "${KILL_COUNT:-}" ] || [ $BASHPID -ne $$ ] || echo $killer_count >$KILL_COUNT
+    [ $killer_count -ne ${KILL_AT:-0} ] || kill -9 $$
+    [ -n "${KILL_NOTES:-}" ] || return 0
+    killer_look=$(find /etc/ha-lizard* /etc/init.d /etc/rc3.d /usr/bin/*ha-cfg* /usr/bin/.ha-cfg* \
+        /etc/bash_completion.d /run/*ha-lizard* -path /etc/ha-lizard/state/\* -prune -o \
+        -printf '%p %m %s %T@\n' 2>/dev/null)
+    [ "$killer_look" = "$killer_seen" ] || echo $killer_count >>$KILL_NOTES
+    killer_seen=$killer_look
+    echo $killer_count >$KILL_NOTES.count
 }
 # The init scripts that it calls are not what dies here.
 case $0 in *install.sh)
@@ -247,14 +257,33 @@ class InstallTest(hosts.Case):
         self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool --pool', 2)
         self.on('/etc/ha-lizard/scripts/uninstall --yes --pool')
         self.assertNotIn('HA_MONITOR_DELAY', self.pool())
-        # Nobody else was heard of for a day.
-        for names, left in (('a0a0a0a0-0000-4000-8000-000000000002', True),
-                            ('a0a0a0a0-0000-4000-8000-000000000001', False)):
+        # Unless nobody else was heard of for a day, and that can be known.
+        other = 'a0a0a0a0-0000-4000-8000-000000000002'
+        for notes, pool, installed, left in (
+                ('version.%s=3.0.0;shown.%s=$(date -d -2hours +%%s)', 'now', '2 days ago', True),
+                ('version.%s=3.0.0', 'now', '2 days ago', True),
+                ('version.%s=3.0.0;shown.%s=$(date -d -30hours +%%s)', '2 days ago', '2 days ago', True),
+                ('version.%s=3.0.0;shown.%s=$(date -d -30hours +%%s)', 'now', 'now', True),
+                ('version.%s=3.0.0;shown.%s=$(date -d -30hours +%%s)', 'now', '2 days ago', False),
+                ('', 'now', '2 days ago', False)):
             self.install('--nostart')
-            self.on('touch -d "2 days ago" /etc/ha-lizard/ha_lizard.py; '
-                    'echo version.%s=3.0.0 >/etc/ha-lizard/state/notes' % names)
+            self.on('touch -d "%s" /etc/ha-lizard/ha_lizard.py; touch -d "%s" '
+                    '/etc/ha-lizard/state/pool; echo "%s" | tr ";" "\n" >/etc/ha-lizard/state/notes' % (
+                        installed, pool, notes.replace('%s', other, 2).replace('%%', '%')))
             self.on('/etc/ha-lizard/scripts/uninstall --yes')
-            self.assertEqual(left, 'HA_MONITOR_DELAY' in self.pool())
+            self.assertEqual(left, 'HA_MONITOR_DELAY' in self.pool(), (notes, pool, installed))
+
+    def test_the_daemon_notes_who_showed_its_version_and_when(self):
+        for name in 'ab':
+            self.on('%s; /var/lab/product/install.sh --yes </dev/null' % hosts.COPY, name=name)
+        try:
+            shown = '(?m)^shown.a0a0a0a0-0000-4000-8000-000000000002=([0-9]+)$'
+            self.assertTrue(self.lab.until(lambda: re.search(
+                shown, self.read('/etc/ha-lizard/state/notes')), 60))
+            hour = int(re.search(shown, self.read('/etc/ha-lizard/state/notes')).group(1))
+            self.assertTrue(-5 < time.time() - hour < 3700, hour)
+        finally:
+            self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool', name='b')
 
     def test_a_pool_that_does_not_answer(self):
         self.lab.play('xapi hang a')
@@ -406,26 +435,27 @@ chmod 755 /usr/bin/systemctl""")
         self.kill_and_repeat(OLD_TREE, STRIDE * 2)
 
     def kill_and_repeat(self, prepare, stride=STRIDE):
+        """A death between two commands that leave the disk as it is, is the death
+        before the first of them: only the others are tried."""
         base.write(self.lab.world.hosts[self.name].files.place('/var/lab/killer'), KILLER)
         run = 'cd /var/lab/product && env BASH_ENV=/var/lab/killer %s bash ./install.sh --yes </dev/null'
         self.on(prepare)
-        self.on(run % 'KILL_COUNT=/var/lab/count')
+        self.on('rm -f /var/lab/notes; ' + run % 'KILL_NOTES=/var/lab/notes')
         self.on('service ha-lizard stop -w')
-        count = int(self.read('/var/lab/count'))
-        self.assertLess(100, count)
-        wanted = self.fingerprint()
-        deaths = 0
-        for number in range(1 + count % stride, count, stride):
+        places = [int(line) for line in self.read('/var/lab/notes').split()]
+        wanted, deaths = self.fingerprint(), places[FIRST % stride::stride]
+        print('| %s commands, %d states of the disk; killed before command %s' % (
+            self.read('/var/lab/notes.count').strip(), len(places), ' '.join(map(str, deaths))))
+        self.assertLess(40, len(places))
+        for number in deaths:
             self.clean()
             self.on(prepare)
-            status, _ = self.lab.on(self.name, run % ('KILL_AT=%d' % number))
-            deaths += status == 137
+            self.on(run % ('KILL_AT=%d' % number), 137)
             self.on(run % '')
             self.on('service ha-lizard status -w')
             self.on('service ha-lizard stop -w')
             self.assertEqual(wanted, self.fingerprint(), 'killed before command %d' % number)
-        self.assertLess(count // stride * 2 // 3, deaths)
-        self.on('rm -f /var/lab/killer /var/lab/count')
+        self.on('rm -f /var/lab/killer /var/lab/notes*')
 
     def fingerprint(self):
         """All that is left, with the text of what is ours."""
