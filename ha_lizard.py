@@ -4109,7 +4109,7 @@ class Notes(object):
     """
     path, dry_run = STATE + 'notes', False
     lasting = ('since', 'early', 'told', 'episode', 'spool',
-               'suspended', 'lonely', 'promoted', 'alert', 'version', 'barred')
+               'suspended', 'lonely', 'promoted', 'alert', 'version', 'shown', 'barred')
 
     #: what the watcher keeps in memory for the next round when the disk is full
     fleeting = ('alert', 'since', 'early', 'told', 'late', 'mailed', 'said', 'decided')
@@ -8669,6 +8669,8 @@ class Site(object):
         """What must be known of a member for longer than its watcher talks."""
         if row.version:
             self.notes['version.' + uuid] = row.version
+            # For the uninstaller, to the hour: notes are not written in each round.
+            self.notes['shown.' + uuid] = '%d' % (self.dom0.wall() // 3600 * 3600)
         if row.silent and 'silent.' + uuid not in self.notes.facts:
             self.notes['silent.' + uuid] = '1'
             self.remember('falls', uuid)

@@ -58,22 +58,30 @@ stop_services() {
     done
 }
 
-# Is this the last host that has HA-Lizard?  Only if that can be known: another
-# one that was silent for a day, or never there.
+# Is this the last host that has HA-Lizard?  Only if that can be known: every
+# other one was silent for a day, or never there.
 is_last() {
     [ -x $ETC/scripts/ha-cfg ] || return 1
     hosts=$(xe host-list params=uuid --minimal </dev/null 2>/dev/null) || return 1
     case $hosts in
+        ''|*[!0-9a-f,-]*) return 1 ;;
         *,*) ;;
-        ?*) return 0 ;;
-        *) return 1 ;;
+        *) return 0 ;;
     esac
-    me=$(sed -n "s/^INSTALLATION_UUID=['\"]*\([0-9a-f-]*\).*/\1/p" /etc/xensource-inventory)
-    [ -n "$me" ] || return 1
     # Installed here for less than a day: the others may only just have begun.
+    # A service that has not worked lately has heard nobody.
     [ -n "$(find $ETC/ha_lizard.py -mmin +1440 2>/dev/null)" ] || return 1
-    [ -n "$(find $ETC/state/notes -mmin -1440 2>/dev/null)" ] || return 1
-    ! grep '^version\.' $ETC/state/notes | grep -qv "^version\.$me="
+    [ -n "$(find $ETC/state/pool -mmin -1440 2>/dev/null)" ] || return 1
+    now=$(date +%s)
+    for each in $(echo "$hosts" | tr , ' '); do
+        # The watcher notes the hour in which it last heard that one's version.
+        shown=$(sed -n "s/^shown\.$each=\([0-9]\{1,12\}\)$/\1/p" $ETC/state/notes 2>/dev/null)
+        if [ -z "$shown" ]; then
+            ! grep -q "^version\.$each=" $ETC/state/notes 2>/dev/null || return 1
+        elif [ $((now - shown)) -lt 90000 ]; then
+            return 1
+        fi
+    done
 }
 
 pool_parameters() {

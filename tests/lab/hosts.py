@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -43,6 +44,7 @@ for each in (ROOT, TESTS, os.path.join(TESTS, 'sim')):
         sys.path.insert(0, each)
 os.environ.setdefault('HA_LIZARD_ROOT', '/nonexistent')
 
+import base
 import ha_lizard
 import scenario
 import server
@@ -105,6 +107,8 @@ ln -s pts/ptmx dev/ptmx; ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=755,size=16m tmpfs run
 mkdir -p run/lock/subsys run/lab var/lab/.gone
 mount -t tmpfs -o mode=1777,size=64m tmpfs tmp
+# The repository may lie where the host has something of its own.
+[ -e .$ROOT ] || { mkdir -p .$ROOT; mount --bind $ROOT .$ROOT; }
 [ ! -d sys ] || mount -t tmpfs -o ro,size=4k tmpfs sys
 until ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
 ip link set lo up; ip addr add $ADDRESS/24 dev eth0; ip link set eth0 up
@@ -181,7 +185,7 @@ def die_with_parent():
 
 # -- one host -----------------------------------------------------------------
 
-class Disk(object):
+class Disk(server.Files):
     """{path: text} of a host: what it sees while it lives, else its upper
     directory."""
 
@@ -203,18 +207,6 @@ class Disk(object):
                 raise AssertionError('%s leads out of the host' % place)
         return place
 
-    def get(self, path, default=None):
-        return ha_lizard.read_file(self.place(path), default)
-
-    def __contains__(self, path):
-        return os.path.exists(self.place(path))
-
-    def __getitem__(self, path):
-        text = self.get(path)
-        if text is None:
-            raise KeyError(path)
-        return text
-
     def __setitem__(self, path, text):
         place = self.place(path)
         if server.AGENT.search(path):
@@ -222,16 +214,6 @@ class Disk(object):
         os.makedirs(os.path.dirname(place), exist_ok=True)
         mode = 0o755 if text.startswith('#!') else 0o600 if 'ptoken' in path else 0o644
         server.write_whole(place, text, mode)
-
-    def update(self, files):
-        for path in sorted(files):
-            self[path] = files[path]
-
-    def pop(self, path, default=None):
-        text = self.get(path, default)
-        if path in self:
-            os.remove(self.place(path))
-        return text
 
 
 class Seat(object):
@@ -287,7 +269,8 @@ class Seat(object):
             with open('%s/%s' % (self.folder, name), 'w') as stream:
                 stream.write(text)
         console = open(self.folder + '/console', 'ab')
-        environment = {'GUARD': GUARD, 'PYTHON': PYTHON, 'HOSTD': HERE + '/hostd.py'}
+        environment = {'GUARD': GUARD, 'PYTHON': PYTHON, 'HOSTD': HERE + '/hostd.py',
+                       'ROOT': ROOT}
         self.process = subprocess.Popen(
             ['unshare', '--net', '--uts', '--ipc', '--mount', '--pid', '--fork', '--kill-child',
              '/bin/sh', '-c', BOOT, 'boot', self.folder, self.name, self.address,
@@ -678,6 +661,74 @@ def page(world, host):
 
 
 # -- for tests ----------------------------------------------------------------
+
+#: a copy of the product that a test may change, and the way there
+COPY = ('mkdir -p /var/lab/product && cd %s && cp -a ha_lizard.py ha-cfg install.sh uninstall.sh '
+        'init.d fence /var/lab/product && cd /var/lab/product' % ROOT)
+INSTALL = 'cd %s && ./install.sh --yes </dev/null' % ROOT
+
+
+def haste(path):
+    """The command after which the watcher of that file ticks ten times as often."""
+    return ("sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' %s; "
+            "grep -q '^CALM, ALERT = 0.2' %s" % (path, path))
+
+
+def needed(test):
+    """Decorate what needs hosts: where there can be none it is left out, and said."""
+    why = objection()
+    return unittest.skipIf(why, why)(test)
+
+
+class Case(base.TestCase):
+    """Tests that share a lab: of the pool that POOL describes, without services
+    at a boot.  prepare() is what is done to it before the first test."""
+    POOL = ()
+    name = 'a'                      # of the host that on() and most else mean
+
+    @classmethod
+    def setUpClass(cls):
+        enter()
+        cls.lab = Lab(*cls.POOL)
+        try:
+            for seat in cls.lab.seats.values():
+                seat.services = False
+            cls.lab.boot_all()
+            cls.prepare()
+        except BaseException:
+            cls.lab.close()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.close()
+
+    @classmethod
+    def prepare(cls):
+        """Nothing but the hosts."""
+
+    @classmethod
+    def done_on_all(cls, command):
+        """Do that on every host at the same time; it must succeed."""
+        for name, (status, output) in cls.lab.on_all(command).items():
+            if status:
+                raise AssertionError('%s on %s: %s' % (command, name, output))
+
+    seat = property(lambda self: self.lab.seats[self.name])
+
+    def on(self, command, status=0, name=None, **how):
+        """The output of a command; its status must be that one, unless None."""
+        got, output = self.lab.on(name or self.name, command, **how)
+        if status is not None:
+            self.assertEqual(status, got, output)
+        return output
+
+    def read(self, path):
+        return self.lab.text(self.name, path)
+
+    def programs(self):
+        return sorted(self.seat.processes().values())
+
 
 class Dog(object):
     """A watchdog device of a host that would reset it: a pipe that is named so.

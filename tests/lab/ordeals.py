@@ -7,7 +7,6 @@ one living host is master.  Then it is made whole again, and the next comes.
 
 import re
 
-import base
 import ha_lizard
 import hosts
 
@@ -44,16 +43,20 @@ FAULTS = {
 }
 
 
+def pool_of(count):
+    """The lines that describe the pool of a story, in the words of tests/sim/scenarios."""
+    names = 'abcde'[:count]
+    lines = ['pool ' + ' '.join(names), 'fence IRMC']
+    for number in range(2 * count):
+        lines.append('vm v%d on %s' % (number + 1, names[number % count]))
+    return lines + ['set MONITOR_DELAY 3', 'set XAPI_COUNT 2', 'set XAPI_DELAY 1',
+                    'set XE_TIMEOUT 2', 'set MAIL_ON 0', 'witness ' + hosts.GATEWAY, 'ha on']
+
+
 class Story(object):
-    def __init__(self, name, speed):
-        self.name, (self.count, self.faults) = name, SCENARIOS[name]
-        names = 'abcde'[:self.count]
-        lines = ['pool ' + ' '.join(names), 'fence IRMC']
-        for number in range(2 * self.count):
-            lines.append('vm v%d on %s' % (number + 1, names[number % self.count]))
-        lines += ['set MONITOR_DELAY 3', 'set XAPI_COUNT 2', 'set XAPI_DELAY 1',
-                  'set XE_TIMEOUT 2', 'set MAIL_ON 0', 'witness ' + hosts.GATEWAY, 'ha on']
-        self.lab = hosts.Lab(*lines, speed=speed)
+    def __init__(self, name, count, faults, speed):
+        self.name, self.count, self.faults = name, count, faults
+        self.lab = hosts.Lab(*pool_of(count), speed=speed)
 
     def close(self):
         self.lab.close()
@@ -96,16 +99,19 @@ class Story(object):
 
     # -- playing
 
-    def play(self):
+    def begin(self):
+        """The hosts boot, the product is installed, and everybody knows everybody."""
         lab = self.lab
         lab.boot_all()
-        for name, (status, output) in lab.on_all(
-                'cd %s && ./install.sh --yes </dev/null' % base.ROOT).items():
+        for name, (status, output) in lab.on_all(hosts.INSTALL).items():
             if status:
                 raise AssertionError('install.sh on %s: %s' % (name, output))
         self.marks = {}
-        if not lab.until(self.is_whole, 60):
+        if not lab.until(self.is_whole, REST):
             raise AssertionError('the pool did not become whole: %s' % self.logs())
+
+    def play(self):
+        self.begin()
         for fault in self.faults:
             yield self.one(fault)
         yield self.end()

@@ -6,10 +6,8 @@ import time
 import unittest
 
 import base
-import ha_lizard
 import hosts
 
-WHY = hosts.objection()
 ROUNDS = 2000
 WARM = 100                      # rounds until everything that is loaded is loaded
 BIG, GROWTH = 20 * 1024, 1024   # KB
@@ -21,31 +19,6 @@ case $1 in
     *) exec /opt/xensource/bin/slow-xe "$@" ;;
 esac
 '''
-lab = None
-
-
-def setUpModule():
-    global lab
-    if WHY:
-        return
-    hosts.enter()
-    lab = hosts.Lab('pool a b c', *['vm v%d on %s' % (n, 'abc'[n % 3]) for n in range(6)] + [
-        'fence IRMC', 'set MONITOR_DELAY 3', 'ha on'])
-    try:
-        for seat in lab.seats.values():
-            seat.services = False
-        lab.boot_all()
-        for name, (status, output) in lab.on_all(
-                'cd %s && ./install.sh --yes </dev/null' % base.ROOT).items():
-            assert not status, output
-    except BaseException:
-        lab.close()
-        raise
-
-
-def tearDownModule():
-    if lab:
-        lab.close()
 
 
 def jiffies(pid):
@@ -54,29 +27,31 @@ def jiffies(pid):
     return sum([int(word) for word in words[11:15]])
 
 
-@unittest.skipIf(WHY, WHY)
-class EnduranceTest(base.TestCase):
-    def on(self, command, status=0, name='a'):
-        got, output = lab.on(name, command)
-        self.assertEqual(status, got, output)
-        return output
+@hosts.needed
+class EnduranceTest(hosts.Case):
+    POOL = ('pool a b c',) + tuple(['vm v%d on %s' % (n, 'abc'[n % 3]) for n in range(6)]) + (
+        'fence IRMC', 'set MONITOR_DELAY 3', 'ha on')
+
+    @classmethod
+    def prepare(cls):
+        cls.done_on_all(hosts.INSTALL)
 
     def journal(self):
-        return lab.text('a', '/etc/ha-lizard/state/journal')
+        return self.read('/etc/ha-lizard/state/journal')
 
     def test_idle(self):
         """Below 1 % of a core with MONITOR_DELAY=15: watcher, rounds and watchdog.
         What the stand-in for xe takes is not ours."""
-        lab.story.other('HA_MONITOR_DELAY', '15')
+        self.lab.story.other('HA_MONITOR_DELAY', '15')
         self.on('service ha-lizard restart')
-        self.assertTrue(lab.until(lambda: 'all is well' in self.journal(), 60), self.journal())
-        lab.run(16)
-        pids = [lab.seats['a'].daemon()] + [
-            pid for pid, text in lab.seats['a'].processes().items()
+        self.assertTrue(self.lab.until(lambda: 'all is well' in self.journal(), 60), self.journal())
+        self.lab.run(16)
+        pids = [self.seat.daemon()] + [
+            pid for pid, text in self.seat.processes().items()
             if text.endswith('ha-lizard-watchdog loop')]
         self.assertEqual(2, len(pids))
         before, began = sum([jiffies(pid) for pid in pids]), time.time()
-        lab.run(31)
+        self.lab.run(31)
         share = ((sum([jiffies(pid) for pid in pids]) - before)
                  / os.sysconf('SC_CLK_TCK') / (time.time() - began))
         helpers = 0.0
@@ -89,23 +64,23 @@ class EnduranceTest(base.TestCase):
         print('idle: %.2f %% of a core, of which the stand-in for xe %.2f %%' % (
             share * 100, helpers * 100))
         self.assertLess(share - helpers, 0.01)
-        lab.story.other('HA_MONITOR_DELAY', '3')
+        self.lab.story.other('HA_MONITOR_DELAY', '3')
 
     def measure(self, pid):
         status = base.read('/proc/%d/status' % pid)
         rss = int(re.search(r'VmRSS:\s+(\d+)', status).group(1))
         fds = len(os.listdir('/proc/%d/fd' % pid))
-        return rss, fds, len(lab.seats['a'].processes()), self.disk()
+        return rss, fds, len(self.seat.processes()), self.disk()
 
     def disk(self):
         return int(self.on('du -sk /etc/ha-lizard/state | cut -f1'))
 
     def rounds(self):
-        return lab.text('a', '/run/asked.pool-list').count('\n')
+        return self.read('/run/asked.pool-list').count('\n')
 
     def test_thousands_of_rounds(self):
         self.on('service ha-lizard stop -w; cd /opt/xensource/bin; mv xe slow-xe')
-        base.write(lab.world.hosts['a'].files.place('/opt/xensource/bin/xe'), QUICK_XE, 0o755)
+        base.write(self.lab.world.hosts['a'].files.place('/opt/xensource/bin/xe'), QUICK_XE, 0o755)
         # Ticks as quick as that, and no wait of MONITOR_SCANRATE for a round that is
         # not over after 0.05 s.
         self.on("sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.02, 0.02/; "
@@ -113,20 +88,20 @@ class EnduranceTest(base.TestCase):
                 "/etc/ha-lizard/ha_lizard.py; "
                 # Compiled once more, as the installer does it.
                 "/etc/ha-lizard/scripts/ha-lizard --help")
-        process = lab.seats['a'].begin('exec /etc/ha-lizard/scripts/ha-lizard run --every 0.05 >/dev/null 2>&1')
+        process = self.seat.begin('exec /etc/ha-lizard/scripts/ha-lizard run --every 0.05 >/dev/null 2>&1')
         try:
-            self.assertTrue(lab.until(lambda: self.rounds() >= WARM, 120), self.rounds())
-            pid = lab.seats['a'].daemon()
+            self.assertTrue(self.lab.until(lambda: self.rounds() >= WARM, 120), self.rounds())
+            pid = self.seat.daemon()
             begun, first, lines = self.rounds(), self.measure(pid), self.journal().count('\n')
             began = time.time()
-            self.assertTrue(lab.until(lambda: self.rounds() >= begun + ROUNDS, 600),
+            self.assertTrue(self.lab.until(lambda: self.rounds() >= begun + ROUNDS, 600),
                             '%d rounds only' % (self.rounds() - begun))
             last, grown = self.measure(pid), self.journal().count('\n') - lines
             print('%d rounds in %.0f s: RSS %d -> %d KB, descriptors %d -> %d, processes %d -> %d, '
                   'disk %d -> %d KB, journal %+d lines' % (
                       (ROUNDS, time.time() - began) + tuple(
                           [value for pair in zip(first, last) for value in pair]) + (grown,)))
-            self.assertEqual(pid, lab.seats['a'].daemon())
+            self.assertEqual(pid, self.seat.daemon())
             self.assertLess(last[0], BIG)
             self.assertLess(last[0] - first[0], GROWTH)
             self.assertLessEqual(abs(last[1] - first[1]), 8)        # probes under way
@@ -134,12 +109,12 @@ class EnduranceTest(base.TestCase):
             self.assertLessEqual(last[3] - first[3], 8)
             self.assertLess(grown, 20, self.journal()[-2000:])
         finally:
-            for each, text in lab.seats['a'].processes().items():
+            for each, text in self.seat.processes().items():
                 if 'ha-lizard run --every' in text:
-                    lab.seats['a'].signal(each, 15)
+                    self.seat.signal(each, 15)
                     break
-            lab.until(lambda: process.poll() is not None, 20)
-        self.assertEqual({}, lab.seats['a'].processes())
+            self.lab.until(lambda: process.poll() is not None, 20)
+        self.assertEqual({}, self.seat.processes())
 
 
 if __name__ == '__main__':

@@ -4,15 +4,16 @@ there before, and a run that is killed after each of its commands."""
 import os
 import re
 import stat
+import time
 import unittest
 
 import base
 import ha_lizard
 import hosts
 
-WHY = hosts.objection()
-#: every Nth command; 1 takes minutes
-STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 25))
+#: every Nth state of the disk; 1 takes minutes.  Other ones with every day.
+STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 8))
+FIRST = int(time.time()) // 86400
 PYTHON2 = os.path.expanduser('~') + '/.pyenv/versions/2.7.18/bin/python2.7'
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
@@ -80,13 +81,21 @@ setsid /bin/bash /etc/ha-lizard/scripts/ha-lizard.mon </dev/null >/dev/null 2>&1
 setsid bash -x /etc/ha-lizard/ha-lizard.sh </dev/null >/dev/null 2>&1 &
 '''
 
-# Sourced by the bash that runs install.sh: it dies before its Nth command.
+# Sourced by the bash that runs install.sh: it dies before its Nth command, or it
+# notes before which commands the disk is not as it was before the one before.
 KILLER = r'''
-killer_count=0
+killer_count=0 killer_seen=''
 killer() {
+    [ $BASHPID -eq $$ ] || return 0
     killer_count=$((killer_count + 1))
-    [ $killer_count -ne ${KILL_AT:-0} ] || kill -9 $BASHPID
-    [ -z "${KILL_COUNT:-}" ] || [ $BASHPID -ne $$ ] || echo $killer_count >$KILL_COUNT
+    [ $killer_count -ne ${KILL_AT:-0} ] || kill -9 $$
+    [ -n "${KILL_NOTES:-}" ] || return 0
+    killer_look=$(find /etc/ha-lizard* /etc/init.d /etc/rc3.d /usr/bin/*ha-cfg* /usr/bin/.ha-cfg* \
+        /etc/bash_completion.d /run/*ha-lizard* -path /etc/ha-lizard/state/\* -prune -o \
+        -printf '%p %m %s %T@\n' 2>/dev/null)
+    [ "$killer_look" = "$killer_seen" ] || echo $killer_count >>$KILL_NOTES
+    killer_seen=$killer_look
+    echo $killer_count >$KILL_NOTES.count
 }
 # The init scripts that it calls are not what dies here.
 case $0 in *install.sh)
@@ -94,73 +103,38 @@ case $0 in *install.sh)
     trap killer DEBUG ;;
 esac
 '''
-lab = None
 
 
-def setUpModule():
-    global lab
-    if WHY:
-        return
-    hosts.enter()
-    lab = hosts.Lab('pool a b', 'vm v on a')
-    try:
-        for seat in lab.seats.values():
-            seat.services = False
-        lab.boot_all()
-        for name in lab.seats:
-            status, output = lab.on(name, 'mkdir /var/lab/product && cd %s && cp -a ha_lizard.py '
-                                    'ha-cfg install.sh uninstall.sh init.d fence /var/lab/product; '
-                                    'echo "PRODUCT_VERSION=\'8.2.1\'" >>/etc/xensource-inventory; '
-                                    'ls /var/lab/product' % base.ROOT)
-            assert not status, output
-    except BaseException:
-        lab.close()
-        raise
+@hosts.needed
+class InstallTest(hosts.Case):
+    POOL = 'pool a b', 'vm v on a'
 
-
-def tearDownModule():
-    if lab:
-        lab.close()
-
-
-def tree(name):
-    """{path: mode} of all that differs from the machine on the disk of a host."""
-    root, found = lab.seats[name].folder + '/upper', {}
-    for folder, folders, files in os.walk(root):
-        for each in folders + files:
-            path = os.path.join(folder, each)
-            status = os.lstat(path)
-            if not stat.S_ISCHR(status.st_mode):        # of something removed
-                found[os.path.relpath(path, root)] = stat.filemode(status.st_mode)
-    return found
-
-
-class InstallCase(base.TestCase):
-    name = 'a'
-
-    def on(self, command, status=0, **how):
-        got, output = lab.on(self.name, command, **how)
-        if status is not None:
-            self.assertEqual(status, got, output)
-        return output
+    @classmethod
+    def prepare(cls):
+        cls.done_on_all(hosts.COPY + "; echo \"PRODUCT_VERSION='8.2.1'\" >>/etc/xensource-inventory")
 
     def install(self, words='--yes', status=0):
         return self.on('cd /var/lab/product && ./install.sh %s </dev/null' % words, status)
 
-    def programs(self):
-        return sorted(lab.seats[self.name].processes().values())
-
-    def read(self, path):
-        return lab.text(self.name, path)
-
     def setUp(self):
         self.clean()
-        self.before = tree(self.name)
+        self.before = self.tree()
+
+    def tree(self):
+        """{path: mode} of all that differs from the machine on the disk of a host."""
+        root, found = self.seat.folder + '/upper', {}
+        for folder, folders, files in os.walk(root):
+            for each in folders + files:
+                path = os.path.join(folder, each)
+                status = os.lstat(path)
+                if not stat.S_ISCHR(status.st_mode):        # of something removed
+                    found[os.path.relpath(path, root)] = stat.filemode(status.st_mode)
+        return found
 
     def clean(self):
         """As if there had never been a HA-Lizard."""
-        for pid in lab.seats[self.name].processes():
-            lab.seats[self.name].signal(pid, 9)
+        for pid in self.seat.processes():
+            self.seat.signal(pid, 9)
         self.on('rm -rf /etc/ha-lizard /etc/ha-lizard.old /etc/init.d/ha-lizard* /usr/bin/ha-cfg '
                 '/usr/bin/.ha-cfg.new /etc/bash_completion.d/*ha-cfg* /etc/rc3.d/S99ha-lizard* '
                 '/etc/init.d/.ha-lizard* /run/lock/subsys/ha-lizard* /run/ha-lizard* '
@@ -170,7 +144,7 @@ class InstallCase(base.TestCase):
                 '/etc/init.d /etc/rc3.d /usr/bin 2>/dev/null; true')
 
     def added(self):
-        return dict([(path, mode) for path, mode in tree(self.name).items()
+        return dict([(path, mode) for path, mode in self.tree().items()
                      if self.before.get(path) != mode])
 
     def expected(self):
@@ -190,8 +164,6 @@ class InstallCase(base.TestCase):
         self.assertEqual(sorted(expected.items()), sorted(found.items()))
 
 
-@unittest.skipIf(WHY, WHY)
-class InstallTest(InstallCase):
     def test_exactly_the_expected_tree_and_back(self):
         text = self.install()
         for part in 'HA-Lizard is installed', 'ha-cfg check', 'ha-cfg ha-enable':
@@ -259,7 +231,7 @@ class InstallTest(InstallCase):
     # -- the pool
 
     def pool(self):
-        pool = lab.story.pool
+        pool = self.lab.story.pool
         import xapi
         return dict(pool.database().get('pool', pool.uuid)['other_config'])
 
@@ -270,11 +242,11 @@ class InstallTest(InstallCase):
         self.install('--nostart')
         self.assertEqual(('false', '15'), (self.pool()[FIELD], self.pool()['HA_MONITOR_DELAY']))
         for key, text in ((FIELD, 'true'), ('HA_MONITOR_DELAY', '30'), ('autopromote_uuid', 'x')):
-            lab.story.other(key, text)
+            self.lab.story.other(key, text)
         self.install('--nostart')
         self.assertEqual(('true', '30', 'x'), (
             self.pool()[FIELD], self.pool()['HA_MONITOR_DELAY'], self.pool()['autopromote_uuid']))
-        lab.story.other(FIELD, 'false')
+        self.lab.story.other(FIELD, 'false')
 
     def test_the_parameters_go_only_when_asked(self):
         self.install('--nostart')
@@ -285,24 +257,43 @@ class InstallTest(InstallCase):
         self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool --pool', 2)
         self.on('/etc/ha-lizard/scripts/uninstall --yes --pool')
         self.assertNotIn('HA_MONITOR_DELAY', self.pool())
-        # Nobody else was heard of for a day.
-        for names, left in (('a0a0a0a0-0000-4000-8000-000000000002', True),
-                            ('a0a0a0a0-0000-4000-8000-000000000001', False)):
+        # Unless nobody else was heard of for a day, and that can be known.
+        other = 'a0a0a0a0-0000-4000-8000-000000000002'
+        for notes, pool, installed, left in (
+                ('version.%s=3.0.0;shown.%s=$(date -d -2hours +%%s)', 'now', '2 days ago', True),
+                ('version.%s=3.0.0', 'now', '2 days ago', True),
+                ('version.%s=3.0.0;shown.%s=$(date -d -30hours +%%s)', '2 days ago', '2 days ago', True),
+                ('version.%s=3.0.0;shown.%s=$(date -d -30hours +%%s)', 'now', 'now', True),
+                ('version.%s=3.0.0;shown.%s=$(date -d -30hours +%%s)', 'now', '2 days ago', False),
+                ('', 'now', '2 days ago', False)):
             self.install('--nostart')
-            self.on('touch -d "2 days ago" /etc/ha-lizard/ha_lizard.py; '
-                    'echo version.%s=3.0.0 >/etc/ha-lizard/state/notes' % names)
+            self.on('touch -d "%s" /etc/ha-lizard/ha_lizard.py; touch -d "%s" '
+                    '/etc/ha-lizard/state/pool; echo "%s" | tr ";" "\n" >/etc/ha-lizard/state/notes' % (
+                        installed, pool, notes.replace('%s', other, 2).replace('%%', '%')))
             self.on('/etc/ha-lizard/scripts/uninstall --yes')
-            self.assertEqual(left, 'HA_MONITOR_DELAY' in self.pool())
+            self.assertEqual(left, 'HA_MONITOR_DELAY' in self.pool(), (notes, pool, installed))
+
+    def test_the_daemon_notes_who_showed_its_version_and_when(self):
+        for name in 'ab':
+            self.on('%s; /var/lab/product/install.sh --yes </dev/null' % hosts.COPY, name=name)
+        try:
+            shown = '(?m)^shown.a0a0a0a0-0000-4000-8000-000000000002=([0-9]+)$'
+            self.assertTrue(self.lab.until(lambda: re.search(
+                shown, self.read('/etc/ha-lizard/state/notes')), 60))
+            hour = int(re.search(shown, self.read('/etc/ha-lizard/state/notes')).group(1))
+            self.assertTrue(-5 < time.time() - hour < 3700, hour)
+        finally:
+            self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool', name='b')
 
     def test_a_pool_that_does_not_answer(self):
-        lab.play('xapi hang a')
+        self.lab.play('xapi hang a')
         try:
             text = self.install('--nostart')
             self.assertIn('run ha-cfg insert', text)
             self.assertTree()
         finally:
-            lab.play('xapi restart a')
-            lab.until(lambda: lab.world.hosts['a'].xapi.state == 'up', 30)
+            self.lab.play('xapi restart a')
+            self.lab.until(lambda: self.lab.world.hosts['a'].xapi.state == 'up', 30)
 
     # -- what stands in the way
 
@@ -347,12 +338,12 @@ class InstallTest(InstallCase):
                          '/etc/ha-lizard/scripts/ha-lizard'):
                 self.assertEqual('#!/usr/bin/python', self.read(each).split('\n')[0])
             self.on('service ha-lizard status -w; ha-cfg version')
-            self.assertIn('etc/ha-lizard/ha_lizard.pyc', tree(self.name))
+            self.assertIn('etc/ha-lizard/ha_lizard.pyc', self.tree())
             self.on('rm /usr/bin/python; cd /var/lab/product && ! ./install.sh --yes && '
                     'ln -s %s /usr/bin/python' % PYTHON2)
             self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
             self.assertTree({}, but=('usr/bin/python', 'var/lab/hidden') + tuple(
-                [path for path in tree('a') if path.startswith('var/lab/hidden')]))
+                [path for path in self.tree() if path.startswith('var/lab/hidden')]))
         finally:
             self.on('rm -f /usr/bin/python; mv /var/lab/hidden/* /usr/bin; rmdir /var/lab/hidden')
 
@@ -379,7 +370,7 @@ chmod 755 /usr/bin/systemctl""")
             self.assertIn('nothing has changed', self.install())
             self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
             self.assertIn('disable ha-lizard.service', self.read('/var/lab/systemctl.log'))
-            self.assertNotIn('etc/systemd/system/ha-lizard.service', tree(self.name))
+            self.assertNotIn('etc/systemd/system/ha-lizard.service', self.tree())
         finally:
             self.on('rm -rf /run/systemd /var/lab/systemctl.log /usr/bin/systemctl; '
                     'mv /var/lab/hidden/systemctl /usr/bin/ 2>/dev/null; '
@@ -440,30 +431,31 @@ chmod 755 /usr/bin/systemctl""")
     def test_killed_after_each_command_of_an_upgrade_from_bash(self):
         self.name = 'b'
         self.clean()
-        self.before = tree('b')
+        self.before = self.tree()
         self.kill_and_repeat(OLD_TREE, STRIDE * 2)
 
     def kill_and_repeat(self, prepare, stride=STRIDE):
-        base.write(lab.world.hosts[self.name].files.place('/var/lab/killer'), KILLER)
+        """A death between two commands that leave the disk as it is, is the death
+        before the first of them: only the others are tried."""
+        base.write(self.lab.world.hosts[self.name].files.place('/var/lab/killer'), KILLER)
         run = 'cd /var/lab/product && env BASH_ENV=/var/lab/killer %s bash ./install.sh --yes </dev/null'
         self.on(prepare)
-        self.on(run % 'KILL_COUNT=/var/lab/count')
+        self.on('rm -f /var/lab/notes; ' + run % 'KILL_NOTES=/var/lab/notes')
         self.on('service ha-lizard stop -w')
-        count = int(self.read('/var/lab/count'))
-        self.assertLess(100, count)
-        wanted = self.fingerprint()
-        deaths = 0
-        for number in range(1 + count % stride, count, stride):
+        places = [int(line) for line in self.read('/var/lab/notes').split()]
+        wanted, deaths = self.fingerprint(), places[FIRST % stride::stride]
+        print('| %s commands, %d states of the disk; killed before command %s' % (
+            self.read('/var/lab/notes.count').strip(), len(places), ' '.join(map(str, deaths))))
+        self.assertLess(40, len(places))
+        for number in deaths:
             self.clean()
             self.on(prepare)
-            status, _ = lab.on(self.name, run % ('KILL_AT=%d' % number))
-            deaths += status == 137
+            self.on(run % ('KILL_AT=%d' % number), 137)
             self.on(run % '')
             self.on('service ha-lizard status -w')
             self.on('service ha-lizard stop -w')
             self.assertEqual(wanted, self.fingerprint(), 'killed before command %d' % number)
-        self.assertLess(count // stride * 2 // 3, deaths)
-        self.on('rm -f /var/lab/killer /var/lab/count')
+        self.on('rm -f /var/lab/killer /var/lab/notes*')
 
     def fingerprint(self):
         """All that is left, with the text of what is ours."""

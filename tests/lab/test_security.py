@@ -8,9 +8,7 @@ import base
 import ha_lizard
 import hosts
 
-WHY = hosts.objection()
 PWNED = 'touch /var/lab/pwned'
-lab = None
 
 # On b: packets to the watcher of a, and what it makes of them.
 ATTACK = r'''
@@ -48,43 +46,21 @@ for number in range(1, 13):
 '''
 
 
-def setUpModule():
-    global lab
-    if WHY:
-        return
-    hosts.enter()
-    lab = hosts.Lab('pool a b', 'vm v on a', 'vm w on b', 'set MONITOR_DELAY 2', 'fence IRMC')
-    try:
-        for seat in lab.seats.values():
-            seat.services = False
-        lab.boot_all()
-        status, output = lab.on('a', 'cd %s && umask 000 && ./install.sh --yes </dev/null' % base.ROOT)
+@hosts.needed
+class SecurityTest(hosts.Case):
+    POOL = 'pool a b', 'vm v on a', 'vm w on b', 'set MONITOR_DELAY 2', 'fence IRMC'
+
+    @classmethod
+    def prepare(cls):
+        status, output = cls.lab.on('a', 'umask 000; ' + hosts.INSTALL)
         assert not status, output
         # An attack that takes as long as the ticks would take minutes.
-        lab.on('a', "sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' "
-               "/etc/ha-lizard/ha_lizard.py")
-    except BaseException:
-        lab.close()
-        raise
-
-
-def tearDownModule():
-    if lab:
-        lab.close()
-
-
-@unittest.skipIf(WHY, WHY)
-class SecurityTest(base.TestCase):
-    def on(self, command, status=0, name='a'):
-        got, output = lab.on(name, command)
-        if status is not None:
-            self.assertEqual(status, got, output)
-        return output
+        cls.lab.on('a', hosts.haste('/etc/ha-lizard/ha_lizard.py'))
 
     def rounds(self, count=2):
-        asked = lambda: len([1 for argv in lab.seats['a'].called if argv[1:2] == ['vm-list']])
+        asked = lambda: len([1 for argv in self.seat.called if argv[1:2] == ['vm-list']])
         wanted = asked() + count
-        self.assertTrue(lab.until(lambda: asked() >= wanted, 30), 'no rounds')
+        self.assertTrue(self.lab.until(lambda: asked() >= wanted, 30), 'no rounds')
 
     # -- files
 
@@ -99,7 +75,7 @@ class SecurityTest(base.TestCase):
                                      'find /etc/ha-lizard/ha-lizard.conf ! -perm 0600'))
         self.assertEqual('', self.on('find /tmp /var/tmp -user 0 -newer /etc/xensource/ptoken '
                                      '! -path /tmp ! -path /var/tmp'))
-        status = base.read('/proc/%d/status' % lab.seats['a'].daemon())
+        status = base.read('/proc/%d/status' % self.seat.daemon())
         self.assertTrue(re.search(r'Umask:\s+0077', status), status)
 
     # -- text that a shell would run
@@ -127,16 +103,16 @@ class SecurityTest(base.TestCase):
                 "'; %s #" % PWNED, '| %s' % PWNED, '\n%s\n' % PWNED]
         # Rounds shall be as quick as before.
         names = [row.name for row in ha_lizard.SETTINGS if row.name != 'MONITOR_DELAY']
-        other = lab.story.other
-        before = dict(lab.story.pool.database().get('pool', lab.story.pool.uuid)['other_config'])
+        other = self.lab.story.other
+        before = dict(self.lab.story.pool.database().get('pool', self.lab.story.pool.uuid)['other_config'])
         try:
             for number, name in enumerate(names):
                 other('HA_' + name, evil[number % len(evil)])
             other('autopromote_uuid', '$(%s)' % PWNED)
             for text in evil:
-                lab.story.play('vm %s halted' % text.replace(' ', '${IFS}').replace('\n', '\\n'))
+                self.lab.story.play('vm %s halted' % text.replace(' ', '${IFS}').replace('\n', '\\n'))
             conf = '/etc/ha-lizard/ha-lizard.conf'
-            files = lab.world.hosts['a'].files
+            files = self.lab.world.hosts['a'].files
             kept = files[conf], files.get('/etc/ha-lizard/fence/IRMC/IRMC.hosts')
             files[conf] = '\n'.join(['%s=%s' % (name, evil[number % 6]) for number, name
                                      in enumerate(names)] + ['%s' % PWNED, '. /var/lab/evil'])
@@ -166,20 +142,20 @@ class SecurityTest(base.TestCase):
 
     def attack(self, kind):
         """What the watcher of a believes of b after it."""
-        host, me = lab.world.hosts['a'], lab.world.hosts['b'].uuid
-        base.write(lab.world.hosts['b'].files.place('/var/lab/attack.py'), ATTACK)
+        host, me = self.lab.world.hosts['a'], self.lab.world.hosts['b'].uuid
+        base.write(self.lab.world.hosts['b'].files.place('/var/lab/attack.py'), ATTACK)
         self.on('ip addr add 10.77.0.99/32 dev eth0 2>/dev/null; %s /var/lab/attack.py %s %s %s %s' % (
             hosts.PYTHON, base.ROOT, me, host.uuid, kind), 0, 'b')
-        lab.run(0.5)
+        self.lab.run(0.5)
         # Whatever differs for a round is in this file.
-        lab.until(lambda: me in host.files.get(ha_lizard.WATCH, ''), 20)
-        watch = ha_lizard.read_watch(lab.world.hosts['a'].dom0, host.files[hosts.BOOT_ID].strip())
+        self.lab.until(lambda: me in host.files.get(ha_lizard.WATCH, ''), 20)
+        watch = ha_lizard.read_watch(self.lab.world.hosts['a'].dom0, host.files[hosts.BOOT_ID].strip())
         return watch.peers[me].version
 
     def test_datagrams(self):
         self.on('service ha-lizard restart')
         self.rounds()
-        lab.run(3)
+        self.lab.run(3)
         for kind in 'unsigned', 'forged', 'replayed', 'oversized', 'garbage', 'stranger':
             self.assertEqual('', self.attack(kind), kind)
         # The test has teeth: b itself, signed and in answer to a, is believed.
@@ -188,14 +164,14 @@ class SecurityTest(base.TestCase):
     def test_a_flood_does_not_stop_the_watcher(self):
         self.on('service ha-lizard restart')
         self.rounds(1)
-        flood = lab.seats['b'].begin(hosts.PYTHON + r''' -c '
+        flood = self.lab.seats['b'].begin(hosts.PYTHON + r''' -c '
 import socket, time
 link, end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.time() + 6
 while time.time() < end:
     for _ in range(200):
         link.sendto(b"x" * 1400, ("10.77.0.11", 694))
     time.sleep(0.01)' ''')
-        lab.run(1)
+        self.lab.run(1)
         self.rounds(2)
         flood.wait()
         self.on('service ha-lizard status')

@@ -10,68 +10,37 @@ import base
 import ha_lizard
 import hosts
 
-WHY = hosts.objection()
 SERVICE = '/etc/init.d/ha-lizard'
-HASTE = ("sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' %s; "
-         "grep -q '^CALM, ALERT = 0.2' %s")
-lab = None
+HASTE = hosts.haste('/etc/ha-lizard/ha_lizard.py')
 
 
-def setUpModule():
-    global lab
-    if WHY:
-        return
-    hosts.enter()
-    lab = hosts.Lab('pool a', 'vm v on a', 'set MONITOR_DELAY 1')
-    try:
-        lab.seats['a'].services = False
-        lab.boot_all()
-        status, output = lab.on('a', 'cp -a %s /var/lab/product; cd /var/lab/product && ./install.sh '
-                                '--yes --nostart' % base.ROOT)
-        assert not status, output
-        ours = '/etc/ha-lizard/ha_lizard.py'
-        status, output = lab.on('a', HASTE % (ours, ours) + '; sed -i '
-                                's/^WATCH_INTERVAL=10/WATCH_INTERVAL=1/ %s-watchdog' % SERVICE)
-        assert not status, output
-    except BaseException:
-        lab.close()
-        raise
+@hosts.needed
+class ServiceTest(hosts.Case):
+    POOL = 'pool a', 'vm v on a', 'set MONITOR_DELAY 1'
 
+    @classmethod
+    def prepare(cls):
+        cls.done_on_all(hosts.COPY + ' && ./install.sh --yes --nostart </dev/null')
+        cls.done_on_all('%s && sed -i s/^WATCH_INTERVAL=10/WATCH_INTERVAL=1/ %s-watchdog' % (
+            HASTE, SERVICE))
 
-def tearDownModule():
-    if lab:
-        lab.close()
-
-
-@unittest.skipIf(WHY, WHY)
-class ServiceTest(base.TestCase):
     def setUp(self):
         self.on('service ha-lizard stop -w; rm -rf /etc/ha-lizard/state/*')
-
-    def on(self, command, status=None):
-        """The output of a command; its status must be that one."""
-        got, output = lab.on('a', command)
-        if status is not None:
-            self.assertEqual(status, got, output)
-        return output
 
     def service(self, words, status=0):
         return self.on('service ha-lizard ' + words, status)
 
     def until(self, condition, seconds=20):
-        if not lab.until(condition, seconds):
+        if not self.lab.until(condition, seconds):
             self.fail('it did not come to that; log:\n%s\nprocesses: %s' % (
-                lab.text('a', '/var/log/user.log')[-3000:], lab.seats['a'].processes()))
+                self.read('/var/log/user.log')[-3000:], self.seat.processes()))
 
     def pid(self):
         """Of the daemon, 0 if there is none."""
-        return lab.seats['a'].daemon()
+        return self.seat.daemon()
 
     def kill(self, pid, number):
-        lab.seats['a'].signal(pid, number)
-
-    def programs(self):
-        return sorted(lab.seats['a'].processes().values())
+        self.seat.signal(pid, number)
 
     # -- LSB
 
@@ -110,7 +79,7 @@ class ServiceTest(base.TestCase):
         self.assertEqual(first, self.pid())
         self.until(lambda: 'the last round ended' in self.on('service ha-lizard status'))
         text = self.service('status')
-        for part in (ha_lizard.VERSION, 'pid %s' % lab.text('a', '/var/run/ha-lizard.pid').strip(),
+        for part in (ha_lizard.VERSION, 'pid %s' % self.read('/var/run/ha-lizard.pid').strip(),
                      'master', 'ha-lizard-watchdog does not run'):
             self.assertIn(part, text)
         self.service('status -w', 3)
@@ -128,11 +97,11 @@ class ServiceTest(base.TestCase):
         self.service('start -w')
         self.service('status -w')
         self.assertIn('ha-lizard-watchdog runs', self.service('status'))
-        watchdog = lab.text('a', '/var/run/ha-lizard-watchdog.pid')
+        watchdog = self.read('/var/run/ha-lizard-watchdog.pid')
         daemon = self.pid()
         self.service('restart -w')
         self.service('reload -w')
-        self.assertNotEqual(watchdog, lab.text('a', '/var/run/ha-lizard-watchdog.pid'))
+        self.assertNotEqual(watchdog, self.read('/var/run/ha-lizard-watchdog.pid'))
         self.assertNotEqual(daemon, self.pid())
         self.assertIn('runs already', self.on('service ha-lizard-watchdog start', 0))
         self.service('stop -w')
@@ -166,7 +135,7 @@ class ServiceTest(base.TestCase):
             pid = self.pid()
             self.kill(pid, signal.SIGKILL)
             self.until(lambda: self.pid() not in (0, pid))
-        self.assertIn('watchdog: ha-lizard is dead', lab.text('a', '/var/log/user.log'))
+        self.assertIn('watchdog: ha-lizard is dead', self.read('/var/log/user.log'))
 
     def old(self):
         """Everything says that it has not had a good round for long."""
@@ -174,31 +143,31 @@ class ServiceTest(base.TestCase):
 
     def test_a_stuck_daemon_is_replaced(self):
         self.service('start -w')
-        self.until(lambda: '/etc/ha-lizard/state/pool' in lab.world.hosts['a'].files)
+        self.until(lambda: '/etc/ha-lizard/state/pool' in self.lab.world.hosts['a'].files)
         pid = self.pid()
         self.kill(pid, signal.SIGSTOP)
-        lab.run(3)
+        self.lab.run(3)
         self.assertEqual(pid, self.pid())           # not old enough
         self.old()
         self.until(lambda: self.pid() not in (0, pid), 40)
-        self.assertIn('watchdog: ha-lizard hangs', lab.text('a', '/var/log/user.log'))
-        self.assertNotIn(pid, lab.seats['a'].processes())
+        self.assertIn('watchdog: ha-lizard hangs', self.read('/var/log/user.log'))
+        self.assertNotIn(pid, self.seat.processes())
 
     def test_a_daemon_that_waits_for_its_master_is_left_alone(self):
         """No good round for hours, and it works all the time."""
         self.service('start -w')
-        self.until(lambda: '/etc/ha-lizard/state/pool' in lab.world.hosts['a'].files)
-        lab.play('xapi hang a')
+        self.until(lambda: '/etc/ha-lizard/state/pool' in self.lab.world.hosts['a'].files)
+        self.lab.play('xapi hang a')
         try:
             pid = self.pid()
-            lab.run(2)
+            self.lab.run(2)
             for _ in range(4):
                 self.old()
-                lab.run(1)
+                self.lab.run(1)
             self.assertEqual(pid, self.pid())
         finally:
-            lab.play('xapi restart a')
-            self.until(lambda: lab.world.hosts['a'].xapi.state == 'up')
+            self.lab.play('xapi restart a')
+            self.until(lambda: self.lab.world.hosts['a'].xapi.state == 'up')
 
     def test_the_limit_follows_monitor_delay(self):
         """Ten times MONITOR_DELAY, of this host, of the pool, or the default."""
@@ -227,8 +196,7 @@ class ServiceTest(base.TestCase):
                 SERVICE, SERVICE), 0)
         finally:
             self.on('mv %s.kept %s' % (SERVICE, SERVICE))
-            ours = '/etc/ha-lizard/ha_lizard.py'
-            self.on(HASTE % (ours, ours), 0)
+            self.on(HASTE)
 
     def test_the_functions_of_centos(self):
         """Read, but not obeyed: el7's would hand start and stop to systemctl."""
@@ -240,7 +208,7 @@ END""", 0)
         try:
             self.assertIn('[  OK  ]', self.service('start -w'))
             self.assertIn('[FAILED]', self.on('service ha-lizard stop -w; '
-                                              'service ha-lizard reload'))
+                                              'service ha-lizard reload', 7))
         finally:
             self.on('rm /etc/init.d/functions')
 
@@ -261,7 +229,7 @@ chmod 755 /usr/local/sbin/systemctl""", 0)
             self.on(path + 'start -w', 0)
             self.on(path + 'status -w', 0)
             self.on(path + 'stop -w', 0)
-            calls = lab.text('a', '/var/lab/systemctl.log')
+            calls = self.read('/var/lab/systemctl.log')
             for verb in 'start', 'stop':
                 for name in 'ha-lizard', 'ha-lizard-watchdog':
                     self.assertIn('%s %s.service\n' % (verb, name), calls)
@@ -287,16 +255,16 @@ chmod 755 /usr/local/sbin/systemctl""", 0)
         monitor = '/etc/ha-lizard/scripts/ha-lizard.mon'
         self.on(monitor + ' </dev/null >/dev/null 2>&1 & sleep 1; %s; kill $!; wait' % monitor)
         self.assertEqual([], self.programs())
-        process = lab.seats['a'].begin("sed 's/^PAUSE=10/PAUSE=1/' %s >/var/lab/mon; "
+        process = self.seat.begin("sed 's/^PAUSE=10/PAUSE=1/' %s >/var/lab/mon; "
                                        "exec sh /var/lab/mon" % monitor)
         self.until(self.pid)
         self.service('status')
         pid = self.pid()
         self.kill(pid, signal.SIGKILL)
         self.until(lambda: self.pid() not in (0, pid))
-        for number, text in lab.seats['a'].processes().items():
+        for number, text in self.seat.processes().items():
             if text == 'sh /var/lab/mon':
-                lab.seats['a'].signal(number, signal.SIGTERM)
+                self.seat.signal(number, signal.SIGTERM)
         self.until(lambda: process.poll() is not None)
         # What the killed one had asked for ends by itself.
         self.until(lambda: not self.programs())

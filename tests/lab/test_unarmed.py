@@ -3,10 +3,8 @@ administrator does to the service does."""
 
 import unittest
 
-import base
 import hosts
 
-WHY = hosts.objection()
 
 # Each is done again and again on a host whose watchdog must never bite.
 ARMED = r'''until awk -F'\t' '/^guardian=/ { exit $4 !~ /^[0-9]+$/ }' /etc/ha-lizard/state/watch 2>/dev/null
@@ -20,31 +18,23 @@ DEEDS = {
 TIMES = 20
 
 
-@unittest.skipIf(WHY, WHY)
-class UnarmedTest(base.TestCase):
+@hosts.needed
+class UnarmedTest(hosts.Case):
     """R-3: first the others are told, then the watchdog is closed, and no host
     is ever reset by a stop, a restart, an upgrade or a removal."""
 
-    def tearDown(self):
-        self.lab.close()
+    POOL = ('pool a b c d',) + tuple(['vm v%s on %s' % (name, name) for name in 'abcd']) + (
+        'set MONITOR_DELAY 1', 'set XAPI_COUNT 2', 'set XAPI_DELAY 2', 'set XE_TIMEOUT 4', 'ha on')
+
+    @classmethod
+    def prepare(cls):
+        cls.dogs = [hosts.Dog(cls.lab, name, 6.0) for name in 'abcd']
+        cls.done_on_all('%s; %s && ./install.sh --yes </dev/null' % (
+            hosts.COPY, hosts.haste('ha_lizard.py')))
 
     def test_no_reset(self):
-        hosts.enter()
-        self.lab = lab = hosts.Lab('pool a b c d', *[
-            'vm v%s on %s' % (name, name) for name in 'abcd'] + [
-            'set MONITOR_DELAY 1', 'set XAPI_COUNT 2', 'set XAPI_DELAY 2', 'set XE_TIMEOUT 4',
-            'ha on'])
-        for seat in lab.seats.values():
-            seat.services = False
-        lab.boot_all()
-        dogs = [hosts.Dog(lab, name, 6.0) for name in 'abcd']
-        for name, (status, output) in lab.on_all(
-                'mkdir /var/lab/product && cd %s && cp -a ha_lizard.py ha-cfg install.sh uninstall.sh '
-                'init.d fence /var/lab/product; cd /var/lab/product; '
-                "sed -i 's/^CALM, ALERT = 2.0, 1.0/CALM, ALERT = 0.2, 0.1/' ha_lizard.py; "
-                './install.sh --yes </dev/null' % base.ROOT).items():
-            self.assertEqual(0, status, output)
-        running = dict([(name, lab.seats[name].begin(
+        lab, dogs = self.lab, self.dogs
+        running = dict([(name, self.lab.seats[name].begin(
             'for n in $(seq %d); do %s; %s || exit 1; done >/var/lab/deeds 2>&1' % (
                 TIMES, ARMED, DEEDS[name]))) for name in 'abcd'])
 
@@ -52,18 +42,18 @@ class UnarmedTest(base.TestCase):
             for dog in dogs:
                 dog.look()
             return not [1 for each in running.values() if each.poll() is None]
-        ended = lab.until(over, 240)
+        ended = self.lab.until(over, 240)
         for name, each in sorted(running.items()):
             self.assertEqual(0, each.poll(), '%s: %s\n%s\n%s' % (
-                name, lab.text(name, '/var/lab/deeds')[-800:],
-                lab.text(name, '/etc/ha-lizard/state/watch'),
-                lab.text(name, '/var/log/user.log')[-1500:]))
+                name, self.lab.text(name, '/var/lab/deeds')[-800:],
+                self.lab.text(name, '/etc/ha-lizard/state/watch'),
+                self.lab.text(name, '/var/log/user.log')[-1500:]))
         self.assertTrue(ended)
         self.assertEqual([0] * 4, [dog.resets for dog in dogs])
         for dog in dogs:
             self.assertLessEqual(TIMES, dog.stood_down)
             dog.close()
-        self.assertEqual([], lab.world.violations)
+        self.assertEqual([], self.lab.world.violations)
 
 
 if __name__ == '__main__':

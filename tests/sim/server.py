@@ -47,15 +47,8 @@ LONGEST_SLEEP = 0.05        # seconds between two looks at what nobody tells us
 
 # -- disk ---------------------------------------------------------------------
 
-class Disk(object):
-    """{path: text} of a host, on a real one: what the daemon writes there is
-    what the world sees, and the other way round."""
-
-    def __init__(self, root, client):
-        self.root, self.client = root, client
-
-    def place(self, path):
-        return self.root + os.path.normpath('/' + path.lstrip('/'))
+class Files(object):
+    """{path: text} of the host whose file `path` lies at place(path)."""
 
     def get(self, path, default=None):
         return read_file(self.place(path), default)
@@ -64,18 +57,10 @@ class Disk(object):
         return os.path.exists(self.place(path))
 
     def __getitem__(self, path):
-        if path not in self:
+        text = self.get(path)
+        if text is None:
             raise KeyError(path)
-        return self.get(path)
-
-    def __setitem__(self, path, text):
-        """At once or not at all; a fence agent becomes one that works."""
-        place, mode = self.place(path), PUBLIC
-        if AGENT.search(path):
-            text, mode = self.client(place) + text.split('\n', 1)[-1], PROGRAM
-        if not os.path.isdir(os.path.dirname(place)):
-            os.makedirs(os.path.dirname(place))
-        write_whole(place, text, mode)
+        return text
 
     def update(self, files):
         for path in sorted(files):
@@ -86,6 +71,26 @@ class Disk(object):
         if path in self:
             os.remove(self.place(path))
         return text
+
+
+class Disk(Files):
+    """Of a host on a real disk: what the daemon writes there is what the world
+    sees, and the other way round."""
+
+    def __init__(self, root, client):
+        self.root, self.client = root, client
+
+    def place(self, path):
+        return self.root + os.path.normpath('/' + path.lstrip('/'))
+
+    def __setitem__(self, path, text):
+        """At once or not at all; a fence agent becomes one that works."""
+        place, mode = self.place(path), PUBLIC
+        if AGENT.search(path):
+            text, mode = self.client(place) + text.split('\n', 1)[-1], PROGRAM
+        if not os.path.isdir(os.path.dirname(place)):
+            os.makedirs(os.path.dirname(place))
+        write_whole(place, text, mode)
 
 
 def write_whole(place, text, mode):

@@ -1,0 +1,117 @@
+"""The same story on simulated hosts and on real processes, decision by decision.
+
+    agreement.py FAULT          plays it in both; JSON: {lab: {host: lines}, sim: ...}
+
+Both have the same pool, the same settings and the same xapi, at its own speed.
+A line is a decision, a proof or an act of the journal, without times and numbers.  What
+may legitimately differ is in PASSING, and nowhere else.
+"""
+
+import json
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE]
+
+import hosts
+import ha_lizard
+import ordeals
+import scenario
+
+COUNT = 3
+QUIET, LONGEST = 40, 300        # seconds without a new line; until it must be quiet
+CALM = 30                       # seconds in which a simulated pool comes to rest
+REVIVED = 10                    # seconds until the watchdog finds a dead daemon
+FAULTS = ('slave power', 'master power', 'slave cable', 'master cable', 'slave xapi hangs',
+          'master xapi hangs', 'daemon killed')
+
+# (pattern, why a line of it may be there in one of the two only)
+PASSING = ()
+
+
+class Tale(object):
+    """A story in one of the two: .lines() says what was decided since .mark()."""
+
+    def __init__(self, world):
+        self.world, self.marks = world, {}
+
+    def journal(self, host):
+        return host.files.get(ha_lizard.Journal.path, '')
+
+    def mark(self):
+        for host in self.world.hosts.values():
+            self.marks[host.name] = len(self.journal(host))
+
+    def lines(self):
+        return dict([(host.name, sentences(self.journal(host)[self.marks[host.name]:]))
+                     for host in self.world.hosts.values()])
+
+
+def sentences(text):
+    """What a journal says was decided and done, and why, in its order."""
+    found = re.findall(r'(?m)^\S+ \S+ (decide|act|proof|note) +(.*)$', text)
+    return ['%s %s' % (kind, re.sub(r'\d+', 'N', words)) for kind, words in found]
+
+
+def in_lab(commands):
+    """(lines, seconds that it took)"""
+    story = ordeals.Story('agreement', COUNT, (), 1)
+    try:
+        story.begin()
+        story.lab.run(QUIET)
+        tale = Tale(story.lab.world)
+        tale.mark()
+        began = ha_lizard.clock()
+        for line in commands:
+            story.lab.play(line)
+        seen, since = None, began
+        while ha_lizard.clock() - since < QUIET:
+            if ha_lizard.clock() - began > LONGEST:
+                raise AssertionError('it does not come to rest: %s' % seen)
+            if tale.lines() != seen or not story.is_well():
+                seen, since = tale.lines(), ha_lizard.clock()
+            story.lab.run(1)
+        return tale.lines(), ha_lizard.clock() - began
+    finally:
+        story.close()
+
+
+def in_simulator(commands, seconds):
+    story = scenario.Story()
+    try:
+        for line in ordeals.pool_of(COUNT) + ['run %d' % CALM]:
+            story.play(line)
+        tale = Tale(story.world)
+        tale.mark()
+        killed = []
+        for line in commands:
+            story.play(line)
+            killed += re.findall('^daemon kill (.)', line)
+        story.play('run %d' % REVIVED)
+        for name in killed:
+            story.play('daemon start ' + name)
+        story.play('run %d' % (seconds - REVIVED))
+        return tale.lines()
+    finally:
+        story.close()
+
+
+def play(fault):
+    roles = {'M': 'a', 'S': 'b', 'T': 'c'}
+    commands = [ordeals.named(line, roles) for line in ordeals.FAULTS[fault][0]]
+    real, seconds = in_lab(commands)
+    return {'lab': real, 'sim': in_simulator(commands, seconds), 'seconds': seconds}
+
+
+def settled(lines):
+    """The lines that must be the same in both."""
+    return [line for line in lines if not [
+        1 for pattern, _ in PASSING if re.search(pattern, line)]]
+
+
+if __name__ == '__main__':
+    hosts.enter()
+    json.dump(play(sys.argv[1]), sys.stdout)
