@@ -1029,6 +1029,7 @@ class Host(Record):
         'role': '',             # what it says: master, slave:ADDRESS; '' unknown
         'doing': '',            # what it says: idle, starting, promoting, suspended ...
         'version': '',          # the program it has shown, or ''
+        'mute': 0,              # for how long it answers, and that program says nothing
         'lease': None,          # the promise of R-3 in seconds, if it counts
         'tie': False,           # ... and that it holds in an exact half, too
         'domains': None,        # uuids that really run there; None: unknown
@@ -1354,14 +1355,14 @@ def decide_as_follower(settings, view):
                     untried(view, [StopVm(vm=vm) for vm in doubles]))
     if not settings.slave_vm_stat:
         return Plan('master %s answers' % view.master, look_at_devices(view),
-                    device_warnings(view))
+                    standing_warnings(settings, view))
     objection = quorum_objection(settings, view) or unclean_objection(view)
     if objection:
         return Plan('not starting VMs: ' + objection)
     plan = decide_starts(settings, view)
     plan.why = plan.why or 'master %s answers' % view.master
     plan.actions = plan.actions or look_at_devices(view)
-    plan.warnings.update(device_warnings(view))
+    plan.warnings.update(standing_warnings(settings, view))
     return plan
 
 
@@ -1501,7 +1502,7 @@ def decide_as_master(settings, view):
     actions.extend(rest.actions)
     warnings.update(rest.warnings)
     warnings.update(heir_warnings(view))
-    warnings.update(device_warnings(view))
+    warnings.update(standing_warnings(settings, view))
     return Plan('; '.join([text for text in remarks + [rest.why] if text])
                 or 'all is well', actions or chores(settings, view), warnings, wait)
 
@@ -1832,6 +1833,24 @@ def chores(settings, view):
 def look_at_devices(view):
     """Once an hour each: the wrong password is found before the night."""
     return untried(view, [AskDevices(host=view.guard)] * (view.guard is not None))
+
+
+def standing_warnings(settings, view):
+    warnings = device_warnings(view)
+    warnings.update(daemon_warnings(settings, view))
+    return warnings
+
+
+def daemon_warnings(settings, view):
+    """S40, S41: a host that lives and is not looked after, nor looks after others.
+    Of the master the first of its heirs tells, of the slaves the master."""
+    mute = [host for host in view.others()
+            if host.answers and host.mute > STABLE * settings.monitor_delay]
+    if view.role != 'master':
+        heirs = [uuid for uuid in view.heirs if uuid not in [host.uuid for host in mute]]
+        mute = [host for host in mute if host is view.master and heirs[:1] == [view.me.uuid]]
+    return dict([('daemon-' + host.uuid, '%s lives and its HA daemon says nothing' % host)
+                 for host in mute])
 
 
 def device_warnings(view):
@@ -8671,6 +8690,10 @@ class Site(object):
             self.notes['version.' + uuid] = row.version
             # For the uninstaller, to the hour: notes are not written in each round.
             self.notes['shown.' + uuid] = '%d' % (self.dom0.wall() // 3600 * 3600)
+        if row.version or row.failing:
+            del self.notes['mute.' + uuid]
+        elif 'version.' + uuid in self.notes.facts and 'mute.' + uuid not in self.notes.facts:
+            self.notes['mute.' + uuid] = self.now_text()
         if row.silent and 'silent.' + uuid not in self.notes.facts:
             self.notes['silent.' + uuid] = '1'
             self.remember('falls', uuid)
@@ -8911,6 +8934,7 @@ class Site(object):
                                   >= self.notes.number('enabled', NEVER))
         host.unsure, host.role, host.doing = row.unsure, row.role, row.doing
         host.version = self.notes.get('version.' + host.uuid)
+        host.mute = since(now, self.notes.number('mute.' + host.uuid)) or 0
         host.back, host.settling = now - row.back, STABLE * self.settings.monitor_delay
         host.confirmed = host.uuid in self.watch.confirmed
         if row.domains is not None:
