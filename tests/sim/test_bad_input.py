@@ -412,7 +412,7 @@ class TestDevices(BadCase):
             self.assertEqual(devices, len(set(asked)), name)
             for place in set(asked):        # in 7340 s
                 self.assertIn(asked.count(place), (2, 3), name)
-        self.play('power off b', 'run 20', 'power on b', 'run 600')
+        self.play('power off b', 'run 90', 'power on b', 'run 300')
         self.assertEqual([1, 2, 1], self.asked_itself())
 
 
