@@ -8912,6 +8912,7 @@ class Site(object):
             declared='declared.' + uuid in notes.facts,
             restarted='restarted.' + uuid in notes.facts,
             health=notes.get('health.' + uuid),
+            barred=notes.about('barred.' + uuid), deaf=notes.about('deaf.' + uuid),
             fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
         if 'beside.' + uuid in notes.facts:
             host.fence_failed, host.fence_wait = self.beside(uuid), HOUR
@@ -8942,8 +8943,6 @@ class Site(object):
         host.falls = len(self.lately('falls', host.uuid))
         host.fences = len(self.lately('fences', host.uuid))
         host.unproved = 'unproved.' + host.uuid in self.notes.facts
-        host.barred = self.notes.about('barred.' + host.uuid)
-        host.deaf = self.notes.about('deaf.' + host.uuid)
         # a promise counts if it was renewed until the host fell silent.
         if row.lease is not None and row.last - row.leased <= RENEWED:
             host.lease, host.tie = row.lease, row.tie

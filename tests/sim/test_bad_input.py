@@ -394,6 +394,28 @@ class TestSettings(BadCase):
         self.recovers()
 
 
+class TestDevices(BadCase):
+    def asked_itself(self):
+        """How often each host compared itself with what its device tells."""
+        names = [name for name, argv in self.called if argv[:3] == ['dmidecode', '-s', 'system-uuid']]
+        return [names.count(name) for name in 'abc']
+
+    def test_how_often_they_are_asked_while_all_is_well(self):
+        """Whose machine, once after each boot; its state, once an hour."""
+        self.begin('pool a b c', 'fence IRMC', 'ha on')
+        self.play('run 7300')
+        self.assertEqual([1, 1, 1], self.asked_itself())
+        # the master asks for all the others, each of these for the master
+        for name, devices in (('a', 2), ('b', 1), ('c', 1)):
+            asked = [argv[argv.index('-H') + 1] for each, argv in self.called
+                     if each == name and argv[0] == 'ipmitool' and argv[-1] == 'status']
+            self.assertEqual(devices, len(set(asked)), name)
+            for place in set(asked):        # in 7340 s
+                self.assertIn(asked.count(place), (2, 3), name)
+        self.play('power off b', 'run 90', 'power on b', 'run 300')
+        self.assertEqual([1, 2, 1], self.asked_itself())
+
+
 class TestPools(BadCase):
     def test_no_vms(self):
         self.begin('pool a b', 'fence ILO', 'ha on')
