@@ -57,9 +57,11 @@ class Machine(SimDom0):
 
 
 def run_cfg(story, name, *words, **how):
-    """(exit status, Capture) of ha-cfg on a host of the story."""
+    """(exit status, Capture) of ha-cfg on a host of the story; `programs` as in
+    Machine, `terminal` and `width` of the screen."""
     host = story.world.hosts[name]
     screen, statuses = Capture('--yes' in words), []
+    screen.terminal, screen.width = how.get('terminal', False), how.get('width', 80)
 
     def work():
         statuses.append(cfg.main(list(words), dom0, screen))
