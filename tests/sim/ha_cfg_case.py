@@ -60,7 +60,7 @@ def run_cfg(story, name, *words, **how):
     """(exit status, Capture) of ha-cfg on a host of the story; `programs` as in
     Machine, `terminal` and `width` of the screen."""
     host = story.world.hosts[name]
-    screen, statuses = Capture('--yes' in words), []
+    screen, statuses = how.get('screen', Capture)('--yes' in words), []
     screen.terminal, screen.width = how.get('terminal', False), how.get('width', 80)
 
     def work():
