@@ -157,6 +157,13 @@ class Case(served.Case):
             return pairs
         return pairs.get(key)
 
+    def note_that(self, pairs):
+        """More in the notes of the chosen host, which has some."""
+        notes = dict(ha_lizard.from_state(self.text(ha_lizard.Notes.path)))
+        notes.update(dict(pairs))
+        self.served.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
+            [(key, notes[key]) for key in sorted(notes) if key not in ('format', 'end')])
+
     def vm_other(self, name, key):
         uuid = self.served.story.vms[name]
         pairs = self.served.world.pool.database().get('vm', uuid)['other_config']

@@ -27,9 +27,6 @@ ACTIONS = {
     'email': ((1, 124), ''), 'email_debug': ((1, 124), ''),
     'show-alerts': ((124,), ''), 'clear-alerts': ((124,), ''), 'raise-alert': ((124,), 'text 3'),
 }
-if not hasattr(ha_lizard, 'list_messages'):     # it comes with the alerts
-    for _name in 'show-alerts', 'clear-alerts', 'raise-alert':
-        ACTIONS[_name] = ((1,), ACTIONS[_name][1])
 #: and with what the options of some ask for
 MORE = (((124,), 'status --json'), ((124,), 'status --watch'), ((124,), 'cluster-status --json'),
         ((124,), 'get --json'), ((124,), 'get -l'), ((124,), 'get-vm-ha --json'),

@@ -33,8 +33,8 @@ WORDS = {'get': ['-l'], 'history': ['--since', '1d'], 'set': ['MAIL_SUBJECT', 's
 MORE = (['what-if', 'host-dead', HOST], ['what-if', 'isolated', HOST], ['why', NAMES['w']],
         ['check', '--fence'], ['get'], ['maintenance', 'c', 'off'], ['status'],
         ['cluster-status'], ['set', 'NONSENSE', 'x'])
-#: a program's text, and words for a program
-FOR_PROGRAMS = ('completion', 'complete')
+#: a program's text, and words for a program; the test mail says itself what it says
+FOR_PROGRAMS = ('completion', 'complete', 'email', 'email_debug')
 
 
 class TestWidth(base.TestCase):
