@@ -43,6 +43,10 @@ class Machine(SimDom0):
     a command: (status, output)}."""
     programs = {}
 
+    def path(self, path):
+        """Of a log: there is none."""
+        return '/nonexistent' + path
+
     def launch(self, argv, timeout, feed, env, password):
         for words, (status, output) in self.programs.items():
             if ' '.join(argv).startswith(words):
@@ -53,9 +57,11 @@ class Machine(SimDom0):
 
 
 def run_cfg(story, name, *words, **how):
-    """(exit status, Capture) of ha-cfg on a host of the story."""
+    """(exit status, Capture) of ha-cfg on a host of the story; `programs` as in
+    Machine, `terminal` and `width` of the screen."""
     host = story.world.hosts[name]
-    screen, statuses = Capture('--yes' in words), []
+    screen, statuses = how.get('screen', Capture)('--yes' in words), []
+    screen.terminal, screen.width = how.get('terminal', False), how.get('width', 80)
 
     def work():
         statuses.append(cfg.main(list(words), dom0, screen))
@@ -150,6 +156,13 @@ class Case(served.Case):
         if key is None:
             return pairs
         return pairs.get(key)
+
+    def note_that(self, pairs):
+        """More in the notes of the chosen host, which has some."""
+        notes = dict(ha_lizard.from_state(self.text(ha_lizard.Notes.path)))
+        notes.update(dict(pairs))
+        self.served.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
+            [(key, notes[key]) for key in sorted(notes) if key not in ('format', 'end')])
 
     def vm_other(self, name, key):
         uuid = self.served.story.vms[name]

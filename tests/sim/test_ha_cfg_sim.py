@@ -2,11 +2,14 @@
 reads."""
 
 import os
+import signal
 import sys
 
 import base
+import documented
 import ha_cfg_case
 import ha_lizard
+import scenario
 from ha_cfg_case import FIELD, cfg, loaded
 from served import CFG, INSTALLED, PRODUCT
 
@@ -66,6 +69,79 @@ class TestSwitch(ha_cfg_case.Case):
         self.assertEqual((0, ''), (status, errors))
         self.assertIn('HA operation is back to normal', output)
         self.assertIn('not suspended', self.done('recover'))
+
+
+class Watcher(ha_cfg_case.Capture):
+    """Somebody who looks at `status --watch` and leaves with Ctrl-C."""
+
+    def write(self, text):
+        ha_cfg_case.Capture.write(self, text)
+        if text == CLEARED and self.said.count(CLEARED) > 12:
+            raise KeyboardInterrupt()
+
+
+CLEARED = '\033[H\033[2J'
+
+
+class TestWatch(base.TestCase):
+    def test_the_picture_follows_the_pool(self):
+        story = scenario.Story()
+        try:
+            for line in ('pool a b c', 'fence ILO', 'vm v on c', 'ha on', 'run 60', 'power off c'):
+                story.play(line)
+            status, screen = ha_cfg_case.run_cfg(story, 'a', 'status', '--watch', terminal=True,
+                                                 screen=Watcher)
+        finally:
+            story.close()
+        self.assertEqual(cfg.INTERRUPTED, status)
+        pictures = screen.text().split(CLEARED)[1:]
+        self.assertEqual(13, len(pictures))
+        self.assertIn('now: all is well', pictures[0])
+        for text in ('HOST  ROLE', 'ha-lizard is enabled', 'master', '10.0.0.3'):
+            self.assertIn(text, pictures[0])
+        seen = ' '.join(pictures)
+        for text in ('no, for ', 'now: slave c is silent: fencing it', 'off'):
+            self.assertIn(text, seen)
+
+
+class TestExitStatuses(ha_cfg_case.Case):
+    """Each that the help names."""
+
+    def test_each_occurs(self):
+        self.serve('set XE_TIMEOUT 3')
+        found = {}
+        for words in ('version', 'what-if host-dead z', 'nonsense', 'status'):
+            self.note(found, words)
+        self.done('ha-enable')
+        self.note(found, 'status')
+        self.program(PRODUCT + ['once'])
+        self.note(found, 'status')
+        self.note_that([('suspended', 'it had no quorum')])
+        self.note(found, 'status')
+        self.served.story.play('xapi hang a')
+        self.note(found, 'get')
+        self.note_interrupt(found)
+        self.assertEqual(sorted([status for status, _ in cfg.STATUSES]), sorted(found))
+        for status, words in ((0, 'version'), (1, 'what-if host-dead z'), (2, 'nonsense'),
+                              (3, 'status'), (4, 'status'), (5, 'status'), (124, 'get')):
+            self.assertIn(words, found[status])
+
+    def note(self, found, words):
+        found.setdefault(self.cfg(*words.split())[0], []).append(words)
+
+    def note_interrupt(self, found):
+        """Ctrl-C while it waits for xe; the call is gone as well."""
+        nothing = open(os.devnull, 'r+')
+        try:
+            process = self.served.begin(CFG + ['get'], stdin=nothing, stdout=nothing,
+                                        stderr=nothing)
+            self.until(lambda: len(self.served.clients) >= 3)
+            os.kill(process.pid, signal.SIGINT)
+            self.until(lambda: process.poll() is not None, 10)
+        finally:
+            nothing.close()
+        found.setdefault(process.wait(), []).append('get, interrupted')
+        self.until(lambda: not self.served.pids(), 5)
 
 
 class TestOther(ha_cfg_case.Case):
@@ -171,16 +247,28 @@ class TestOther(ha_cfg_case.Case):
         self.refused(2, ('history', 'tomorrow'), 'is no time')
 
     def test_json_is_as_documented(self):
-        self.serve('vm v on b', 'vm w halted', 'ha on')
+        """With every list filled, when all is well and when it is not."""
+        self.serve('vm v on b', 'vm w halted', 'ha on', 'set a XAPI_DELAY nonsense')
+        self.json_is_as_documented()
+        self.program(PRODUCT + ['once'])
         self.served.host.files[ha_lizard.Journal.path] = '2026-01-02 03:04:05 act     start v\n'
-        for name in sorted(cfg.SCHEMAS):
-            words = [name, '--json'] + {'what-if': ['host-dead', 'b']}.get(name, [])
-            value = loaded(self.cfg(*words)[1])
-            self.assertEqual(cfg.SCHEMAS[name][0].split(), sorted(value), name)
-            for text in cfg.SCHEMAS[name][1:]:
-                key, names = text.split(': ')
-                for each in value[key]:
-                    self.assertEqual(names.split(), sorted(each), (name, key))
+        self.note_that([('version.' + host.uuid, ha_lizard.VERSION)
+                        for host in self.served.world.hosts.values()])
+        filled = self.json_is_as_documented()
+        self.assertEqual([], sorted(set([row[:2] for row in documented.rows() if row[1]])
+                                    - set(filled)))
+
+    def json_is_as_documented(self):
+        """[(action, list)] of the lists that are not empty."""
+        wrong, filled = [], []
+        lines = [[name, '--json'] + {'what-if': ['host-dead', 'b']}.get(name, [])
+                 for name in sorted(cfg.SCHEMAS)]
+        for words, result in zip(lines, self.side_by_side([CFG + words for words in lines])):
+            value = loaded(result[1])
+            wrong += documented.objections(words[0], value)
+            filled += [(words[0], key) for key in value if value[key]]
+        self.assertEqual([], wrong)
+        return filled
 
     def test_alerts(self):
         self.serve()

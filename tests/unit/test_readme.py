@@ -13,8 +13,11 @@ import sys
 import textwrap
 
 import base
+import documented
 import ha_lizard
 from ha_lizard import DEPRECATED, LATER, NO_EFFECT, OURS, SETTINGS
+
+cfg = base.load('ha-cfg', 'ha_cfg')
 
 README = os.path.join(base.ROOT, 'README')
 PROGRAM = os.path.join(base.ROOT, 'ha_lizard.py')
@@ -139,6 +142,48 @@ def write():
         place = text.index('\n' + first) + 1
         text = text[:place] + right + text[text.index('\n\n', place) + 1:]
     ha_lizard.write_file(README, text)
+
+
+def commands():
+    """The usage lines and the exit statuses in section 8."""
+    text = readme()
+    text = text[text.index('\n8  THE FIRST HOUR'):text.index('\n9  THE PARAMETERS')]
+    return (re.findall(r'(?m)^    (ha-cfg \S.*)$', text[text.index('The actions'):]),
+            re.findall(r'(?m)^    (\d+) +(.*)$', text))
+
+
+class TestCommands(base.TestCase):
+    """Section 8 is that of the table of ha-cfg."""
+
+    def test_every_action_is_in_it_once(self):
+        self.assertEqual(sorted([command.usage() for command in cfg.COMMANDS
+                                 if not command.hidden]), sorted(commands()[0]))
+
+    def test_every_exit_status_is_in_it(self):
+        found = dict(commands()[1])
+        for status, meaning in cfg.STATUSES:
+            self.assertEqual(meaning, found['%d' % status][:len(meaning)])
+
+    def test_every_key_of_json_is_in_it(self):
+        found = {}
+        for action, inner, key, _ in documented.rows():
+            found.setdefault((action, inner), []).append(key)
+        for action, lines in cfg.SCHEMAS.items():
+            inner = [line.split(': ') for line in lines[1:]]
+            for name, keys in inner:
+                self.assertEqual(keys.split(), sorted(found.pop((action, name))))
+            lists = [name for name, _ in inner]
+            self.assertEqual([key for key in lines[0].split() if key not in lists],
+                             sorted(found.pop((action, ''), [])))
+        self.assertEqual({}, found)
+
+    def test_the_order_is_that_of_the_manual(self):
+        """Of those that it has."""
+        names = [line.split()[1] for line in commands()[0]]
+        manual = ('help insert remove log get set get-vm-ha set-vm-ha status backup restore email '
+                  'email_debug').split()
+        self.assertEqual(manual, [name for name in names if name in manual])
+        self.assertEqual(manual, names[:len(manual)])
 
 
 class TestReadme(base.TestCase):
