@@ -136,11 +136,12 @@ class Record(object):
     fields = {}
 
     def __init__(self, **values):
-        for name in values:
-            if name not in self.fields:
-                raise TypeError('%s has no %s' % (self.__class__.__name__, name))
-        self.__dict__.update(self.fields)
-        self.__dict__.update(values)
+        mine = self.__dict__
+        mine.update(self.fields)
+        mine.update(values)
+        if len(mine) > len(self.fields):
+            raise TypeError('%s has no %s' % (self.__class__.__name__, ', '.join(
+                [name for name in sorted(values) if name not in self.fields])))
 
     def __str__(self):
         return self.__dict__.get('name') or repr(self)
@@ -4174,6 +4175,15 @@ class Notes(object):
         """{name: text} of the facts `kind.name`."""
         return dict([(key[len(kind) + 1:], value) for key, value in self.facts.items()
                      if key.startswith(kind + '.')])
+
+    def by_name(self, kind):
+        """{name: {more: text}} of the facts `kind.name.more`, in one go: about()
+        for each of 64 hosts is 64 times through all facts."""
+        found = {}
+        for key, value in self.about(kind).items():
+            name, more = key.split('.', 1)
+            found.setdefault(name, {})[more] = value
+        return found
 
     def __setitem__(self, key, value):
         self.facts[key] = value
@@ -8869,6 +8879,9 @@ class Site(object):
         now, facts, notes = self.dom0.now(), self.facts, self.notes
         hosts = sorted([self.host(uuid) for uuid in facts.hosts],
                        key=lambda host: (host.name, host.uuid))
+        barred, deaf = notes.by_name('barred'), notes.by_name('deaf')
+        for host in hosts:
+            host.barred, host.deaf = barred.get(host.uuid, {}), deaf.get(host.uuid, {})
         by_uuid = dict([(host.uuid, host) for host in hosts])
         master = self.master(hosts, by_uuid)
         known = {
@@ -9298,12 +9311,12 @@ class Report(Record):
     uuid -> (seconds since it answered, lease, tie, age of that lease), each as
     text, or in a report that was received the text of them all: 64 watchers
     send 4,000 opinions a tick, and nearly all of them are never looked at.
-    heirs: the succession list, known_at seconds old.  domains: uuids that run
-    there, domains_age seconds old, or None.
+    heirs: the succession list as text, heirs_age seconds old.  domains: uuids
+    that run there, or None.
     """
     fields = {
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
-        'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': (),
+        'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': '',
         'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
         'parts': 1, 'orders': '', 'echo': '',
     }
@@ -9311,8 +9324,8 @@ class Report(Record):
     def text(self):
         """All but the echo, which differs for every receiver."""
         texts = dict(self.__dict__)
-        texts.update({'lease': number_text(self.lease), 'heirs': ' '.join(self.heirs),
-                      'flag': escape(self.flag), 'orders': escape(self.orders)})
+        texts.update({'lease': number_text(self.lease), 'flag': escape(self.flag),
+                      'orders': escape(self.orders)})
         lines = [HEAD % texts]
         lines.append('opinions=%s\n' % ';'.join(
             ['%s %s' % pair for pair in sorted(self.opinions.items())]))
@@ -9365,7 +9378,7 @@ def parse_report(text):
         version=values['version'], role=values['role'], doing=values['doing'],
         echo=values['echo'], number=int(values['number']),
         lease=text_number(values['lease']), tie=values['tie'] == '1',
-        heirs=values['heirs'].split(), heirs_age=int(values['heirs_age']),
+        heirs=values['heirs'], heirs_age=int(values['heirs_age']),
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
         orders=unescape(values['orders']), opinions=';%s;' % values['opinions'])
@@ -9658,6 +9671,7 @@ def destroy_argv(number):
 # The parent of every round.  It never calls xe and never waits.
 
 CALM, ALERT = 2.0, 1.0      # seconds between two looks: all answer, somebody does not
+LONG_GONE = 600             # ... for less than that: it is taken over, or comes back
 AWAY = 10                   # a pause of the watcher itself after which silence starts anew
 RENEWED = 3 * CALM          # R-3: a lease older than that, when silence begins, is none
 ORDERS = STATE + 'orders'
@@ -9784,7 +9798,8 @@ class Watcher(object):
         self.tell(now)
         self.save()
         self.tend(now, fallen)
-        if [peer for peer in self.peers.values() if peer.failing]:
+        if [peer for peer in self.peers.values()
+                if peer.failing and now - peer.since < LONG_GONE]:
             return ALERT
         return CALM
 
@@ -9953,12 +9968,11 @@ class Watcher(object):
 
     def heirs(self, now):
         """(the succession list in force, its age): A8: the youngest anybody has."""
-        lists = [(now - self.picture.facts.at, list(self.picture.succession))]
-        for _, peer in sorted(self.peers.items()):
-            if peer.knows(now) and peer.report.heirs:
-                lists.append((now - peer.heard + peer.report.heirs_age,
-                              list(peer.report.heirs)))
-        age, heirs = sorted(lists)[0]
+        lists = [(now - self.picture.facts.at, ' '.join(self.picture.succession))]
+        lists.extend([(now - peer.heard + peer.report.heirs_age, peer.report.heirs)
+                      for peer in self.peers.values()
+                      if peer.knows(now) and peer.report.heirs])
+        age, heirs = min(lists)
         return heirs, min(age, 10 ** 6)
 
     # -- orders of the administrator ------------------------------------------
@@ -9991,7 +10005,7 @@ class Watcher(object):
         text = self.dom0.read(Notes.path)
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
-        heirs = self.heirs(now)[0]
+        heirs = self.heirs(now)[0].split()
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
                  heirs, sorted(self.confirmed), self.guardian.state(), self.flag)
         if state == self.saved:

@@ -105,8 +105,9 @@ def tell(warm_up, rounds):
 
 # -- the watcher ----
 
-def watch(seconds):
-    """Tick for that long, without rounds; then what it cost per minute."""
+def watch(seconds, gone):
+    """Tick for that long, without rounds; then what it cost per minute.  `gone`:
+    seconds for which the dead members have not answered."""
     meter = Meter()
     meter.wire = ha_lizard.Wire('10.0.0.1')
     sent, heard = count(meter), []
@@ -115,6 +116,10 @@ def watch(seconds):
     noting(meter.wire, 'receive', None, heard.extend)
     for _ in range(3):                      # until everybody has answered
         time.sleep(min(1, watcher.tick()))
+    for peer in watcher.peers.values():
+        if peer.failing:
+            peer.since -= gone
+    watcher.tick()                          # they fall silent
     del sent[:], heard[:]
     end, cpu = time.time() + seconds, cpu_seconds()
     while time.time() < end:

@@ -39,7 +39,7 @@ def answer(uuid, number, report, uuids):
     mine = ha_lizard.Report(
         uuid=uuid, boot='a boot', number=number, nonce='%016x' % number,
         version=ha_lizard.VERSION, role=report.role.replace('master', 'slave:10.0.0.1'),
-        lease=40, heirs=list(report.heirs), heirs_age=3, flag='true',
+        lease=40, heirs=report.heirs, heirs_age=3, flag='true',
         opinions=opinions, domains=[each[:-4] + '%04d' % place for place, each
                                     in enumerate(uuids[:16])])
     return mine.text()
