@@ -37,6 +37,8 @@ PASSING = (
      'what a call gets from an xapi that restarts depends on the moment of the round'),
     (r'^decide master \w+ does not answer just now',
      'said only by a round that begins between the fault and the end of the patience'),
+    (r'^decide master \w+ answers$',
+     'the end of one of the two above; another machine at work makes a call of xe late'),
     (r'^decide pool.conf says that this host is the master, the database says',
      'said only by a round that asks in the second after the restart of a new master'),
     (r'^decide master \w+ is silent; \w+ says that it is the master',
