@@ -61,7 +61,7 @@ class EnduranceTest(hosts.Case):
             hosts.subprocess.call([hosts.PYTHON, '-S', '-E', '-c', 'import socket, select'])
             after = os.times()
             helpers += (after[2] + after[3] - spent[2] - spent[3]) * 2 / (time.time() - began)
-        print('idle: %.2f %% of a core, of which the stand-in for xe %.2f %%' % (
+        print('| idle: %.2f %% of a core, of which the stand-in for xe %.2f %%' % (
             share * 100, helpers * 100))
         self.assertLess(share - helpers, 0.01)
         self.lab.story.other('HA_MONITOR_DELAY', '3')
@@ -97,7 +97,7 @@ class EnduranceTest(hosts.Case):
             self.assertTrue(self.lab.until(lambda: self.rounds() >= begun + ROUNDS, 600),
                             '%d rounds only' % (self.rounds() - begun))
             last, grown = self.measure(pid), self.journal().count('\n') - lines
-            print('%d rounds in %.0f s: RSS %d -> %d KB, descriptors %d -> %d, processes %d -> %d, '
+            print('| %d rounds in %.0f s: RSS %d -> %d KB, descriptors %d -> %d, processes %d -> %d, '
                   'disk %d -> %d KB, journal %+d lines' % (
                       (ROUNDS, time.time() - began) + tuple(
                           [value for pair in zip(first, last) for value in pair]) + (grown,)))

@@ -11,7 +11,6 @@ import ha_lizard
 import hosts
 import ordeals
 
-WHY = hosts.objection()
 MINUTES = 6
 
 
@@ -30,7 +29,7 @@ def mounts():
             if 'ha-lizard-lab' in line]
 
 
-@unittest.skipIf(WHY, WHY)
+@hosts.needed
 class LabTest(base.TestCase):
     """It cannot hurt the machine, and it is as real as it says."""
 
@@ -134,7 +133,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         os.rmdir(words[2] + '/a'), os.rmdir(words[2] + '/b'), os.rmdir(words[2])
 
 
-@unittest.skipIf(WHY, WHY)
+@hosts.needed
 class OrdealTest(base.TestCase):
     def test_the_table(self):
         """Every scenario, every fault: all green, within the time."""
@@ -144,7 +143,7 @@ class OrdealTest(base.TestCase):
              '--jobs', '6'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, preexec_fn=hosts.die_with_parent)
         output = child.communicate()[0].decode('utf-8', 'replace')
-        sys.stderr.write(output)
+        print(re.sub('(?m)^', '| ', output.strip()))
         self.assertEqual(0, child.returncode, output)
         faults = sum([len(faults) + 1 for _, faults in ordeals.SCENARIOS.values()])
         self.assertTrue(re.search('^%d faults, 0 wrong' % faults, output, re.M), output)

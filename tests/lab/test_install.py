@@ -1,6 +1,7 @@
 """install.sh and uninstall.sh, on hosts of the lab: exact trees, all that was
 there before, and a run that is killed after each of its commands."""
 
+import glob
 import os
 import re
 import stat
@@ -14,7 +15,8 @@ import hosts
 #: every Nth state of the disk; 1 takes minutes.  Other ones with every day.
 STRIDE = int(os.environ.get('HA_LIZARD_LAB_STRIDE', 8))
 FIRST = int(time.time()) // 86400
-PYTHON2 = os.path.expanduser('~') + '/.pyenv/versions/2.7.18/bin/python2.7'
+PYTHON2 = (glob.glob(os.path.expanduser('~/.pyenv/versions/2.7*/bin/python2.7'))
+           + glob.glob('/usr/bin/python2.7') + [''])[0]
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
 # What there is after an installation that was not there before.
@@ -23,7 +25,7 @@ drwxr-xr-x etc/bash_completion.d
 -rw-r--r-- etc/bash_completion.d/ha-cfg
 drwxr-xr-x etc/ha-lizard
 drwxr-xr-x etc/ha-lizard/__pycache__
--rw-r--r-- etc/ha-lizard/__pycache__/ha_lizard.cpython-%d%d.pyc
+-rw-r--r-- etc/ha-lizard/__pycache__/ha_lizard.%s.pyc
 drwxr-xr-x etc/ha-lizard/fence
 drwxr-xr-x etc/ha-lizard/fence/CUSTOM
 -rwxr-xr-x etc/ha-lizard/fence/CUSTOM/CUSTOM.sh
@@ -148,7 +150,7 @@ class InstallTest(hosts.Case):
                      if self.before.get(path) != mode])
 
     def expected(self):
-        lines = MANIFEST % (3, 11)
+        lines = MANIFEST % self.on("python3 -c 'import sys; print(sys.implementation.cache_tag)'").strip()
         found = dict([line.split()[::-1] for line in lines.strip().splitlines()])
         for path in EXISTING:
             if path in self.before:
@@ -329,7 +331,7 @@ class InstallTest(hosts.Case):
                                  '/usr/bin')]))
         self.on('rm -rf /var/lab/below')
 
-    @unittest.skipIf(not os.path.exists(PYTHON2), 'no %s' % PYTHON2)
+    @unittest.skipIf(not PYTHON2, 'no Python 2.7')
     def test_a_dom0_without_python3(self):
         self.on('mkdir /var/lab/hidden; mv /usr/bin/python3* /var/lab/hidden; ln -s %s /usr/bin/python' % PYTHON2)
         try:
@@ -393,6 +395,36 @@ chmod 755 /usr/bin/systemctl""")
                 self.assertEqual(calls, self.read('/var/lab/ports'))
             finally:
                 self.on('rm -rf /usr/sbin/iptables /etc/xapi.d /var/lab/ports')
+
+    def test_the_port_by_other_firewalls(self):
+        for name, script, opened, closed in (
+                ('firewall-cmd', 'case $* in *--query-port*) exit 1 ;; esac',
+                 '-q --permanent --add-port=694/udp\n-q --add-port=694/udp\n',
+                 '-q --permanent --remove-port=694/udp\n-q --remove-port=694/udp\n'),
+                ('iptables', 'case $* in -nL*) echo REJECT all ;; esac',
+                 '-I INPUT -p udp --dport 694 -j ACCEPT\n',
+                 '-D INPUT -p udp --dport 694 -j ACCEPT\n')):
+            base.write(self.lab.world.hosts['a'].files.place('/usr/sbin/' + name), '#!/bin/sh\n'
+                       'case $* in *port[=\\ ]694*) echo "$*" >>/var/lab/ports ;; esac\n%s\n' % script, 0o755)
+            try:
+                self.on(': >/var/lab/ports')
+                self.install('--nostart')
+                self.assertEqual(opened, self.ports())
+                self.on('/etc/ha-lizard/scripts/uninstall --yes --keep-pool')
+                self.assertEqual(opened + closed, self.ports())
+            finally:
+                self.on('rm -f /usr/sbin/%s /var/lab/ports' % name)
+
+    def ports(self):
+        """What a firewall was told to do, without what it was asked."""
+        return re.sub('(?m)^.*--query-port.*\n', '', self.read('/var/lab/ports'))
+
+    def test_a_host_without_a_name_of_its_own(self):
+        self.on('hostname localhost.localdomain')
+        try:
+            self.assertIn('alerts will not tell where they come from', self.install('--nostart'))
+        finally:
+            self.on('hostname a')
 
     # -- what was there before
 

@@ -116,6 +116,16 @@ class TheRunner(base.TestCase):
                          (0, '1 passed, 0 failed, 1 skipped'))
         self.assertIn('    1 skipped (no such thing)\n', output)
 
+    def test_a_test_of_the_lab_may_not_be_left_out_but_for_an_excuse(self):
+        excused = SKIPS.replace('no such thing', 'this kernel has no sysrq')
+        self.assertNotEqual(excused, SKIPS)
+        for modules, words, expected in (
+                ({'lab/test_a.py': SKIPS}, ('lab',), (0, '1 passed, 0 failed, 1 skipped')),
+                ({'lab/test_a.py': SKIPS}, ('lab', '--strict'), (1, '1 passed, 1 failed, 1 skipped')),
+                ({'lab/test_a.py': excused}, ('lab', '--strict'), (0, '1 passed, 0 failed, 1 skipped')),
+                ({'unit/test_a.py': SKIPS}, ('--strict',), (0, '1 passed, 0 failed, 1 skipped'))):
+            self.assertEqual(self.last(modules, *words), expected)
+
     def test_a_module_that_does_not_load_is_a_failure(self):
         for source in ('import no_such_module\n', 'def (\n', 'import os\nos._exit(0)\n',
                        PASSES + '        os.kill(os.getpid(), 9)\n', '"""Nothing."""\n'):
