@@ -1008,7 +1008,7 @@ class Later(base.TestCase):
 
     def test_a_host_that_reads_off_and_answers(self):
         verdict = self.prove(ilo(TAKEN, OFF), still_alive=lambda: 'n2 answers')
-        self.assertEqual(verdict.result, 'failed')
+        self.assertEqual(verdict.result, 'wrong')
         self.assertEqual(verdict.why, 'ILO: n2 read off twice, 6 s after the command, but n2 '
                          'answers: wrong machine, or a device that lies')
         self.assertEqual(self.prove(ilo(TAKEN, OFF), still_alive=lambda: None).result, 'off')
