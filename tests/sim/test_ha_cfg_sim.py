@@ -281,6 +281,24 @@ class TestOther(ha_cfg_case.Case):
         self.assertIn('no alerts', self.done('show-alerts'))
         self.refused(1, ('email',), '127.0.0.1')
 
+    def test_completion_that_has_to_ask_the_pool(self):
+        """Before the first round there is no picture."""
+        self.serve('vm v on b', 'latency 0.15')
+        times = []
+        for _ in range(10):
+            del self.served.called[:]
+            # Own time: others may keep this machine busy, and then it gives up.
+            began = sum(os.times()[2:4])
+            if self.done('complete', 'set-vm-ha', 'v') == 'v\n':
+                times.append(sum(os.times()[2:4]) - began)
+                # All at the same time: one wait.
+                self.assertEqual(['host-list', 'pool-list', 'vm-list'],
+                                 sorted(self.served.calls()))
+            if len(times) == 3:
+                break
+        self.assertTrue(times)
+        self.assertLess(min(times) + 0.15, 0.4)
+
     def test_log(self):
         self.serve()
         self.refused(1, ('log', '--no-follow'), 'no log has a line')

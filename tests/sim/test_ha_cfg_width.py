@@ -89,9 +89,9 @@ class TestWidth(base.TestCase):
 
     def test_names_are_whole(self):
         """However they are folded: they must be typed again."""
-        text = self.output(['cluster-status'], 80)
-        column = ''.join([line[:20].split('  ')[0] for line in text.split('\n')
-                          if 'HOST' not in line])
+        lines = self.output(['cluster-status'], 80).split('\n')
+        width = lines[0].index('ROLE') - 2
+        column = ''.join([cfg.fitting(line, width) for line in lines[1:] if line])
         self.assertIn(HOST.replace(' ', ''), column.replace(' ', ''))
 
 
