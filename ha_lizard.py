@@ -1105,6 +1105,7 @@ class View(Record):
         'witness': False,       # every heuristic address answers
         'suspended': '',        # why this host suspended itself
         'frozen': '',           # until when all acts rest: R-7
+        'thawed': 1e9,          # seconds since they do no more
         'xapi_silence': 0,      # seconds without an answer of the master's xapi
         'restarted_xapi': False,    # this host restarted its toolstack for it
         'placed': {},           # vm uuid -> host uuid: the freshest map before promotion
@@ -1436,9 +1437,10 @@ def turn_objection(settings, view):
 
 def lateness(settings, view):
     """Seconds for which the first candidate could have taken over."""
+    waited = view.xapi_silence - settings.xapi_dead_time - XAPI_RESTART_TIME
     if view.master.silent:
-        return view.master.silence - detection(settings)
-    return view.xapi_silence - settings.xapi_dead_time - XAPI_RESTART_TIME
+        waited = view.master.silence - detection(settings)
+    return min(waited, view.thawed)
 
 
 def is_resting(host):
@@ -6610,6 +6612,7 @@ class Site(object):
         self.problem = None
         self.picture = self.picture or Picture(facts=Facts(NEVER))
         self.facts, self.stale, self.xapi = self.picture.facts, True, ''
+        self.told = False               # has xapi told anything in this round?
         self.conf, self.conf_problems = parse_conf(dom0.read(CONF, ''))
         self.settings, self.pool_layer = settings, None
         self.configure(self.picture.settings)
@@ -6754,7 +6757,7 @@ class Site(object):
             self.xapi = self.xapi or 'no facts'
             self.note_deaf_xapi()
             return
-        self.xapi, self.stale, self.facts = '', False, facts
+        self.xapi, self.stale, self.facts, self.told = '', False, facts, True
         for key in ('xapi_silent', 'xapi_restarted'):
             del self.notes[key]
         self.configure(pool_settings(facts.other))
@@ -6897,7 +6900,7 @@ class Site(object):
             'heirs': self.watch.heirs or self.picture.succession,
             'enabled': self.known_flag()[1], 'unwritten': self.unwritten(),
             'xenserver_ha': facts.xenserver_ha,
-            'frozen': self.frozen(), 'placed': self.placed(),
+            'frozen': self.frozen(), 'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
             'age': now - facts.at, 'suspended': notes.get('suspended'),
@@ -7002,23 +7005,33 @@ class Site(object):
                 self.notes['placed.' + uuid] = record['resident-on']
 
     def frozen(self):
-        """R-7: '' or until when.  The pool's wall clock is looked at once; from
+        """R-7: '' or until when."""
+        if self.told:
+            self.note_freeze()
+        now = self.dom0.now()
+        left = max(self.notes.number('freeze', NEVER), frozen_here(self.dom0, self.boot)) - now
+        if 'rolling' in self.notes.facts or left > 0:
+            self.notes['thawed'] = '%.1f' % (now + max(0, left))
+        if 'rolling' in self.notes.facts:
+            return 'the rolling upgrade of the pool is over'
+        if left > 0:
+            return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
+        return ''
+
+    def note_freeze(self):
+        """What the database says of it holds until it says something else, also
+        while nobody can ask it.  The pool's wall clock is looked at once; from
         then on this host's own clock counts."""
         mark = self.facts.other.get('HA_FREEZE_UNTIL', '')
         del self.notes['rolling']
         if self.facts.other.get('rolling_upgrade_in_progress'):
             self.notes['rolling'] = '1'
-            return 'the rolling upgrade of the pool is over'
-        if mark and mark != self.notes.get('freeze_mark'):
+        if not mark:
+            del self.notes['freeze']
+        elif mark != self.notes.get('freeze_mark'):
             left = min(max(0, whole(mark) - self.dom0.wall()), 24 * HOUR)
-            self.notes['freeze_mark'] = mark
             self.notes['freeze'] = '%.1f' % (self.dom0.now() + left)
-        if mark and self.dom0.now() < self.notes.number('freeze', NEVER):
-            return time.strftime('%H:%M:%S', time.localtime(whole(mark)))
-        left = frozen_here(self.dom0, self.boot) - self.dom0.now()
-        if left > 0:
-            return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
-        return ''
+        self.notes['freeze_mark'] = mark
 
     def placed(self):
         """{vm: host} of the freshest map from before a promotion (A6)."""
