@@ -4211,15 +4211,16 @@ class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
     (the succession list in force), `confirmed` (uuids that the administrator
     says are dead), `guardian`, `flag` (the last switch of HA that anybody told:
-    (number, text), R-11)."""
+    (number, text), R-11), `pool`: that it is of."""
     fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
-              'guardian': WatchGuardian(), 'flag': (0, None)}
+              'guardian': WatchGuardian(), 'flag': (0, None), 'pool': ''}
 
     def text(self):
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
                  ('confirmed', ' '.join(self.confirmed)),
-                 ('guardian', self.guardian.text()), ('flag', flag_text(self.flag))]
+                 ('guardian', self.guardian.text()), ('flag', flag_text(self.flag)),
+                 ('pool', self.pool)]
         pairs.extend([('peer.' + uuid, row.text())
                       for uuid, row in sorted(self.peers.items())])
         return to_state(pairs)
@@ -4234,6 +4235,7 @@ def read_watch(dom0, boot):
         return Watch(
             boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
             confirmed=pairs['confirmed'].split(), flag=parse_flag(pairs['flag']),
+            pool=pairs['pool'],
             guardian=parse_guardian(pairs['guardian']),
             peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
                         if key.startswith('peer.')]))
@@ -6864,7 +6866,8 @@ class Site(object):
     def known_flag(self):
         """The newer of what this host read last and what the others told since."""
         read = self.picture.flag_number, self.picture.enabled
-        if self.watch and self.watch.flag[0] > read[0]:
+        if (self.watch and self.watch.pool == self.picture.facts.pool
+                and self.watch.flag[0] > read[0]):
             return self.watch.flag
         return read
 
@@ -7764,7 +7767,8 @@ class Watcher(object):
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
-        self.take_flag(self.watch.flag)
+        if self.watch.pool == self.pool:
+            self.take_flag(self.watch.flag)
         self.guardian.take_up(self.watch, self.looked)
 
     def learn(self):
@@ -8012,14 +8016,14 @@ class Watcher(object):
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs = self.heirs(now)[0]
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag)
+                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag, self.pool)
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), flag=self.flag,
-                           guardian=self.guardian.state())
+                           pool=self.pool, guardian=self.guardian.state())
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:
