@@ -1108,6 +1108,7 @@ class View(Record):
         'witness': False,       # every heuristic address answers
         'suspended': '',        # why this host suspended itself
         'frozen': '',           # until when all acts rest: R-7
+        'thawed': 1e9,          # seconds since they do no more
         'xapi_silence': 0,      # seconds without an answer of the master's xapi
         'restarted_xapi': False,    # this host restarted its toolstack for it
         'placed': {},           # vm uuid -> host uuid: the freshest map before promotion
@@ -1439,9 +1440,10 @@ def turn_objection(settings, view):
 
 def lateness(settings, view):
     """Seconds for which the first candidate could have taken over."""
+    waited = view.xapi_silence - settings.xapi_dead_time - XAPI_RESTART_TIME
     if view.master.silent:
-        return view.master.silence - detection(settings)
-    return view.xapi_silence - settings.xapi_dead_time - XAPI_RESTART_TIME
+        waited = view.master.silence - detection(settings)
+    return min(waited, view.thawed)
 
 
 def is_resting(host):
@@ -4273,15 +4275,16 @@ class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
     (the succession list in force), `confirmed` (uuids that the administrator
     says are dead), `guardian`, `flag` (the last switch of HA that anybody told:
-    (number, text), R-11)."""
+    (number, text), R-11), `pool`: that it is of."""
     fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
-              'guardian': WatchGuardian(), 'flag': (0, None)}
+              'guardian': WatchGuardian(), 'flag': (0, None), 'pool': ''}
 
     def text(self):
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
                  ('confirmed', ' '.join(self.confirmed)),
-                 ('guardian', self.guardian.text()), ('flag', flag_text(self.flag))]
+                 ('guardian', self.guardian.text()), ('flag', flag_text(self.flag)),
+                 ('pool', self.pool)]
         pairs.extend([('peer.' + uuid, row.text())
                       for uuid, row in sorted(self.peers.items())])
         return to_state(pairs)
@@ -4296,6 +4299,7 @@ def read_watch(dom0, boot):
         return Watch(
             boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
             confirmed=pairs['confirmed'].split(), flag=parse_flag(pairs['flag']),
+            pool=pairs['pool'],
             guardian=parse_guardian(pairs['guardian']),
             peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
                         if key.startswith('peer.')]))
@@ -8600,6 +8604,7 @@ class Site(object):
         self.problem = None
         self.picture = self.picture or Picture(facts=Facts(NEVER))
         self.facts, self.stale, self.xapi = self.picture.facts, True, ''
+        self.told = False               # has xapi told anything in this round?
         self.conf, self.conf_problems = parse_conf(dom0.read(CONF, ''))
         self.settings, self.pool_layer = settings, None
         self.configure(self.picture.settings)
@@ -8746,7 +8751,7 @@ class Site(object):
             self.xapi = self.xapi or 'no facts'
             self.note_deaf_xapi()
             return
-        self.xapi, self.stale, self.facts = '', False, facts
+        self.xapi, self.stale, self.facts, self.told = '', False, facts, True
         for key in ('xapi_silent', 'xapi_restarted'):
             del self.notes[key]
         self.configure(pool_settings(facts.other))
@@ -8854,7 +8859,8 @@ class Site(object):
     def known_flag(self):
         """The newer of what this host read last and what the others told since."""
         read = self.picture.flag_number, self.picture.enabled
-        if self.watch and self.watch.flag[0] > read[0]:
+        if (self.watch and self.watch.pool == self.picture.facts.pool
+                and self.watch.flag[0] > read[0]):
             return self.watch.flag
         return read
 
@@ -8893,7 +8899,7 @@ class Site(object):
             'heirs': self.watch.heirs or self.picture.succession,
             'enabled': self.known_flag()[1], 'unwritten': self.unwritten(),
             'xenserver_ha': facts.xenserver_ha,
-            'frozen': self.frozen(), 'placed': self.placed(),
+            'frozen': self.frozen(), 'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
             'age': now - facts.at, 'suspended': notes.get('suspended'),
@@ -8998,23 +9004,33 @@ class Site(object):
                 self.notes['placed.' + uuid] = record['resident-on']
 
     def frozen(self):
-        """R-7: '' or until when.  The pool's wall clock is looked at once; from
+        """R-7: '' or until when."""
+        if self.told:
+            self.note_freeze()
+        now = self.dom0.now()
+        left = max(self.notes.number('freeze', NEVER), frozen_here(self.dom0, self.boot)) - now
+        if 'rolling' in self.notes.facts or left > 0:
+            self.notes['thawed'] = '%.1f' % (now + max(0, left))
+        if 'rolling' in self.notes.facts:
+            return 'the rolling upgrade of the pool is over'
+        if left > 0:
+            return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
+        return ''
+
+    def note_freeze(self):
+        """What the database says of it holds until it says something else, also
+        while nobody can ask it.  The pool's wall clock is looked at once; from
         then on this host's own clock counts."""
         mark = self.facts.other.get('HA_FREEZE_UNTIL', '')
         del self.notes['rolling']
         if self.facts.other.get('rolling_upgrade_in_progress'):
             self.notes['rolling'] = '1'
-            return 'the rolling upgrade of the pool is over'
-        if mark and mark != self.notes.get('freeze_mark'):
+        if not mark:
+            del self.notes['freeze']
+        elif mark != self.notes.get('freeze_mark'):
             left = min(max(0, whole(mark) - self.dom0.wall()), 24 * HOUR)
-            self.notes['freeze_mark'] = mark
             self.notes['freeze'] = '%.1f' % (self.dom0.now() + left)
-        if mark and self.dom0.now() < self.notes.number('freeze', NEVER):
-            return time.strftime('%H:%M:%S', time.localtime(whole(mark)))
-        left = frozen_here(self.dom0, self.boot) - self.dom0.now()
-        if left > 0:
-            return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
-        return ''
+        self.notes['freeze_mark'] = mark
 
     def placed(self):
         """{vm: host} of the freshest map from before a promotion (A6)."""
@@ -9759,7 +9775,8 @@ class Watcher(object):
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
-        self.take_flag(self.watch.flag)
+        if self.watch.pool == self.pool:
+            self.take_flag(self.watch.flag)
         self.guardian.take_up(self.watch, self.looked)
 
     def learn(self):
@@ -10007,14 +10024,14 @@ class Watcher(object):
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs = self.heirs(now)[0].split()
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag)
+                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag, self.pool)
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), flag=self.flag,
-                           guardian=self.guardian.state())
+                           pool=self.pool, guardian=self.guardian.state())
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:

@@ -1220,6 +1220,13 @@ class Succession(Case):
         self.set('n1', silence=22 + 180)
         self.assertEqual(self.actions(), ['fence n1'])
 
+    def test_that_a_freeze_is_nobodys_turn(self):
+        self.set('n1', silence=3000)
+        self.given = {'thawed': 5}
+        self.check('master n1 is silent; n2 is to take over before this host')
+        self.given = {'thawed': 181}
+        self.assertEqual(self.actions(), ['fence n1'])
+
     def test_that_the_next_has_its_own_time(self):
         self.hosts.extend([member('n4'), member('n5')])
         self.me, self.given['heirs'] = 'n4', ['n2', 'n3', 'n4']
