@@ -50,7 +50,8 @@ def environment(root, latency, python=sys.executable):
     found = dict(os.environ)
     found.update({'HA_LIZARD_ROOT': root, 'HA_LIZARD_LATENCY': latency,
                   'PATH': root + '/bin:' + os.environ['PATH'], 'PYTHONPATH':
-                  os.pathsep.join([pools.compiled(root, python), pools.HERE])})
+                  os.pathsep.join([pools.compiled(os.path.dirname(root), python),
+                                   pools.HERE])})
     return found
 
 

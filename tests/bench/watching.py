@@ -65,9 +65,12 @@ def table(quick, folder):
     cases = [(members, dead, gone) for members in sizes
              for dead, gone in ((0, 0), (DEAD, LONG), (DEAD, JUST)) if dead * 2 < members]
     seconds = {True: 8, False: 24}[quick]
-    lines = []
+    lines, all_started = [], []
     for members, dead, gone in cases:
-        started = measure(members, dead, gone, seconds, folder)
+        all_started.append(measure(members, dead, gone, seconds, folder))
+        if not quick:
+            all_started[-1].wait()          # large ones would disturb each other
+    for (members, dead, gone), started in zip(cases, all_started):
         output = ha_lizard.to_text(started.communicate()[0])
         line = dict([(key, float(value)) for key, value in
                      [each.split('=') for each in output.split()]])
