@@ -68,11 +68,19 @@ class Packets(object):
         return report
 
 
+COPIES = {'parse_opinion': same, 'parse_records': copy_records, 'parse_map': copy_map,
+          'from_state': same}
+REAL = dict([(name, getattr(ha_lizard, name)) for name in COPIES])
+
+
 def start():
     """From here on, in this process."""
-    if isinstance(ha_lizard.parse_report, Packets):
-        return
     ha_lizard.parse_report = Packets()
-    for name, copy in (('parse_opinion', same), ('parse_records', copy_records),
-                       ('parse_map', copy_map), ('from_state', same)):
-        setattr(ha_lizard, name, remembers(getattr(ha_lizard, name), copy))
+    for name, copy in COPIES.items():
+        setattr(ha_lizard, name, remembers(REAL[name], copy))
+
+
+def stop():
+    ha_lizard.parse_report = parse_text
+    for name, function in REAL.items():
+        setattr(ha_lizard, name, function)
