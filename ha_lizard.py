@@ -136,11 +136,11 @@ class Record(object):
     fields = {}
 
     def __init__(self, **values):
-        for name in values:
-            if name not in self.fields:
-                raise TypeError('%s has no %s' % (self.__class__.__name__, name))
         self.__dict__.update(self.fields)
         self.__dict__.update(values)
+        if len(self.__dict__) > len(self.fields):
+            raise TypeError('%s has no %s' % (self.__class__.__name__, ', '.join(
+                sorted(set(values) - set(self.fields)))))
 
     def __str__(self):
         return self.__dict__.get('name') or repr(self)
@@ -4190,12 +4190,14 @@ class WatchRow(Record):
              'lease', 'tie', 'leased', 'role', 'doing', 'version', 'domains')
 
     def text(self):
-        return pack(['%.1f' % self.answered, '%.1f' % self.last,
-                     '%.1f' % self.alive_at, '%d' % self.failing,
-                     '%d' % self.silent, '%d' % self.seen, '%d' % self.unsure,
-                     '%d' % self.left, '%.1f' % self.back, number_text(self.lease),
-                     '%d' % self.tie, '%.1f' % self.leased, self.role, self.doing,
-                     self.version, domains_text(self.domains)])
+        return WATCH_ROW % (
+            self.answered, self.last, self.alive_at, self.failing, self.silent, self.seen,
+            self.unsure, self.left, self.back, number_text(self.lease), self.tie,
+            self.leased, pack([self.role, self.doing, self.version]),
+            domains_text(self.domains))
+
+
+WATCH_ROW = '\t'.join(3 * ['%.1f'] + 5 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%s', '%s'])
 
 
 def domains_text(domains):
@@ -9930,12 +9932,9 @@ class Watcher(object):
 
     def heirs(self, now):
         """(the succession list in force, its age): A8: the youngest anybody has."""
-        lists = [(now - self.picture.facts.at, list(self.picture.succession))]
-        for _, peer in sorted(self.peers.items()):
-            if peer.knows(now) and peer.report.heirs:
-                lists.append((now - peer.heard + peer.report.heirs_age,
-                              list(peer.report.heirs)))
-        age, heirs = sorted(lists)[0]
+        age, heirs = min([(now - self.picture.facts.at, list(self.picture.succession))] + [
+            (now - peer.heard + peer.report.heirs_age, peer.report.heirs)
+            for peer in self.peers.values() if peer.knows(now) and peer.report.heirs])
         return heirs, min(age, 10 ** 6)
 
     # -- orders of the administrator ------------------------------------------
@@ -9969,15 +9968,16 @@ class Watcher(object):
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs = self.heirs(now)[0]
+        guardian = self.guardian.state()
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag)
+                 heirs, sorted(self.confirmed), guardian, self.flag)
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), flag=self.flag,
-                           guardian=self.guardian.state())
+                           guardian=guardian)
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:
