@@ -8,7 +8,7 @@ copied for each caller, so that nobody can change what another gets.
 
 import ha_lizard
 
-MOST = 2000                 # texts that each function remembers
+MOST = 300                  # texts that each function remembers
 parse_text = ha_lizard.parse_report
 
 
