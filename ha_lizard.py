@@ -4221,12 +4221,14 @@ class WatchRow(Record):
              'lease', 'tie', 'leased', 'role', 'doing', 'version', 'domains')
 
     def text(self):
-        return pack(['%.1f' % self.answered, '%.1f' % self.last,
-                     '%.1f' % self.alive_at, '%d' % self.failing,
-                     '%d' % self.silent, '%d' % self.seen, '%d' % self.unsure,
-                     '%d' % self.left, '%.1f' % self.back, number_text(self.lease),
-                     '%d' % self.tie, '%.1f' % self.leased, self.role, self.doing,
-                     self.version, domains_text(self.domains)])
+        return WATCH_ROW % (
+            self.answered, self.last, self.alive_at, self.failing, self.silent, self.seen,
+            self.unsure, self.left, self.back, number_text(self.lease), self.tie,
+            self.leased, pack([self.role, self.doing, self.version]),
+            domains_text(self.domains))
+
+
+WATCH_ROW = '\t'.join(3 * ['%.1f'] + 5 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%s', '%s'])
 
 
 def domains_text(domains):
@@ -10022,16 +10024,16 @@ class Watcher(object):
         text = self.dom0.read(Notes.path)
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
-        heirs = self.heirs(now)[0].split()
+        heirs, guardian = self.heirs(now)[0].split(), self.guardian.state()
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), self.guardian.state(), self.flag, self.pool)
+                 heirs, sorted(self.confirmed), guardian, self.flag, self.pool)
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), flag=self.flag,
-                           pool=self.pool, guardian=self.guardian.state())
+                           pool=self.pool, guardian=guardian)
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:

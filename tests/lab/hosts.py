@@ -510,7 +510,7 @@ class Lab(object):
             self.mirror(seat)
         self.log()
         if self.world.events:
-            due = self.world.events[0].key[0] / self.speed + self.began - ha_lizard.clock()
+            due = self.world.events[0][0] / self.speed + self.began - ha_lizard.clock()
             seconds = max(0, min(seconds, due))
         speakers = {}
         for seat in self.seats.values():

@@ -257,8 +257,7 @@ class Story(object):
 
     def close(self):
         """End the threads of the story."""
-        for name in self.world.order:
-            self.world.stop_programs(self.world.hosts[name])
+        self.world.close()
 
     # -- the pool -------------------------------------------------------------
 

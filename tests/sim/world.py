@@ -41,43 +41,53 @@ class Costs(object):
 class Ticket(object):
     """A planned event."""
 
-    def __init__(self, moment, number, function, arguments):
-        self.key = (moment, number)
+    def __init__(self, function, arguments):
         self.function, self.arguments = function, arguments
-
-    def __lt__(self, other):
-        return self.key < other.key
-
-    __le__ = __lt__                     # what heapq of Python 2.4 asks; no two are alike
 
     def cancel(self):
         self.function = None
 
 
-class Program(object):
-    """A thread that runs only when the world lets it."""
+class Thread(object):
+    """Runs one program after the other: to start a thread takes longer than a
+    round."""
 
-    def __init__(self, world, host, work):
-        self.world, self.host, self.work = world, host, work
-        self.turn, self.token = allocate_lock(), 0
+    def __init__(self, world):
+        self.world, self.turn, self.program = world, allocate_lock(), None
         self.turn.acquire()
-        self.dead = self.over = False
         start_new_thread(self.main, ())
-        world.at(0, self.resume, self.token)
 
     def main(self):
         self.turn.acquire()
-        try:
-            try:
-                if not self.dead:
-                    self.work()
-            except PowerLost:
-                pass
-            except:
-                self.world.crash(sys.exc_info())
-        finally:
-            self.over = True
+        while self.program:             # none: the story is over
+            self.program.main()
+            self.program = None
+            self.world.idle.append(self)
             self.world.baton.release()
+            self.turn.acquire()
+
+
+class Program(object):
+    """Runs in a thread, and only when the world lets it."""
+
+    def __init__(self, world, host, work):
+        self.world, self.host, self.work = world, host, work
+        self.token, self.dead, self.over = 0, False, False
+        if not world.idle:
+            world.idle.append(Thread(world))
+        self.thread = world.idle.pop()
+        self.thread.program, self.turn = self, self.thread.turn
+        world.at(0, self.resume, self.token)
+
+    def main(self):
+        try:
+            if not self.dead:
+                self.work()
+        except PowerLost:
+            pass
+        except:
+            self.world.crash(sys.exc_info())
+        self.over = True
 
     def resume(self, token):
         """The world gives the turn to this program, unless it waits no more."""
@@ -142,13 +152,15 @@ class World(object):
     """All hosts, the links between them, and the one clock."""
 
     def __init__(self):
-        self.now, self.events, self.count = 0.0, [], 0
+        self.now, self.count = 0.0, 0
+        self.events = []                # a heap of (moment, number, Ticket)
         self.costs, self.hosts, self.order = Costs(), {}, []
         self.cuts = {}                  # (from, to) -> 1: no packet passes
         self.witnesses = {}             # address -> names, or None for every host
         self.cut_off = {}               # name -> 1: sees no witness
         self.baton, self.current, self.failure = allocate_lock(), None, None
         self.baton.acquire()
+        self.idle = []                  # Threads without a program
         self.uuids, self.truth, self.violations = {}, [], []
         self.pool = self.devices = None
         self.on_power = []              # called with a host when its power changes
@@ -158,16 +170,15 @@ class World(object):
 
     def at(self, delay, function, *arguments):
         self.count += 1
-        ticket = Ticket(self.now + delay, self.count, function, arguments)
-        heapq.heappush(self.events, ticket)
+        ticket = Ticket(function, arguments)
+        heapq.heappush(self.events, (self.now + delay, self.count, ticket))
         return ticket
 
     def run(self, seconds):
         """Let `seconds` pass."""
-        end = self.now + seconds
-        while self.events and self.events[0].key[0] <= end:
-            ticket = heapq.heappop(self.events)
-            self.now = ticket.key[0]
+        end, events = self.now + seconds, self.events
+        while events and events[0][0] <= end:
+            self.now, _, ticket = heapq.heappop(events)
             if ticket.function:
                 ticket.function(*ticket.arguments)
             if self.failure:
@@ -286,6 +297,14 @@ class World(object):
         programs, host.programs = host.programs, []
         for program in programs:
             program.kill()
+
+    def close(self):
+        """End all programs and their threads."""
+        for name in self.order:
+            self.stop_programs(self.hosts[name])
+        for thread in self.idle:
+            thread.turn.release()
+        self.idle = []
 
     # -- the truth ------------------------------------------------------------
 

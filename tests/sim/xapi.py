@@ -686,7 +686,8 @@ class Layout(object):
             if place == 0:
                 left = field.left.ljust(width)
             self.columns.append((left + ': ', field))
-        self.pure = not [f for f in fields if f.computed and not f.expensive]
+        self.pure = not [f for f in fields if not f.expensive
+                         and f.computed not in (None, operations)]
 
     def block(self, db, row, all_values):
         """One record.  The row remembers it, if only the row decides."""
