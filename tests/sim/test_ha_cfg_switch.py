@@ -1,0 +1,141 @@
+"""ha-cfg on and off, as real processes: the switch, the suspension, the state that its
+exit statuses tell."""
+
+import os
+import signal
+import sys
+
+import base
+import ha_cfg_case
+import ha_lizard
+import scenario
+from ha_cfg_case import FIELD, cfg
+from served import CFG, INSTALLED, PRODUCT
+
+
+class TestSwitch(ha_cfg_case.Case):
+    def test_on_and_off(self):
+        self.serve()
+        self.assertEqual((3, 'disabled\n', ''), self.cfg('ha-status'))
+        self.assertIn('enabled now', self.done('ha-enable'))
+        self.assertEqual(('true', '1'), (self.other(FIELD), self.other('HA_FLAG_SEQ')))
+        self.assertIn('enabled already', self.done('ha-enable'))
+        # Nobody runs here, so no round ends.
+        self.assertEqual(4, self.cfg('ha-status')[0])
+        status, output, _ = self.cfg('status')
+        self.assertEqual(4, status)
+        self.assertIn('| ha-lizard is enabled', output)
+        self.assertIn('does ha-lizard run?', output.replace('\n', ' ').replace(' | ', ''))
+        self.program(PRODUCT + ['once'])
+        self.assertEqual((0, 'enabled\n', ''), self.cfg('ha-status'))
+        self.assertIn('"enabled": true', self.done('status', '--json'))
+        self.done('ha-disable')
+        self.assertEqual(('false', '2'), (self.other(FIELD), self.other('HA_FLAG_SEQ')))
+        self.assertEqual(3, self.cfg('status', '--watch')[0])
+
+    def test_the_offer_on_a_terminal(self):
+        self.serve()
+        for answer, switch in (('yes', 'true'), ('', 'true'), ('yes', 'false')):
+            ours, theirs = os.openpty()
+            process = self.served.begin(CFG + ['status'], stdin=theirs, stdout=theirs, stderr=theirs)
+            os.close(theirs)
+            os.write(ours, (answer + '\n').encode('ascii'))
+            self.served.until(lambda: process.poll() is not None, 20)
+            self.assertEqual(0, process.wait())
+            self.assertIn('Enter to quit>', ha_lizard.to_text(os.read(ours, 65536)))
+            os.close(ours)
+            self.assertEqual(switch, self.other(FIELD))
+
+    def test_xenserver_ha(self):
+        self.serve('xenserver-ha on')
+        self.refused(1, ('ha-enable',), 'XenServer HA is on')
+
+    def test_recover(self):
+        self.serve('ha on')
+        self.assertIn('not suspended', self.done('recover'))
+        boot = ha_lizard.read_file(self.served.root + ha_lizard.BOOT_ID).strip()
+        self.served.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
+            [('boot', boot), ('suspended', 'it had no quorum')])
+        status, output, _ = self.cfg('status')
+        self.assertEqual(5, status)
+        self.assertIn('suspended on this host: it had no quorum', output)
+        self.refused(1, ('recover',), '--yes')
+        link = os.path.join(self.folder(), 'recover_fenced_host')
+        os.symlink(os.path.join(INSTALLED, 'ha-cfg'), link)
+        status, output, errors = self.program([sys.executable, link, '--yes'])
+        self.assertEqual((0, ''), (status, errors))
+        self.assertIn('HA operation is back to normal', output)
+        self.assertIn('not suspended', self.done('recover'))
+
+
+class Watcher(ha_cfg_case.Capture):
+    """Somebody who looks at `status --watch` and leaves with Ctrl-C."""
+
+    def write(self, text):
+        ha_cfg_case.Capture.write(self, text)
+        if text == CLEARED and self.said.count(CLEARED) > 12:
+            raise KeyboardInterrupt()
+
+
+CLEARED = '\033[H\033[2J'
+
+
+class TestWatch(base.TestCase):
+    def test_the_picture_follows_the_pool(self):
+        story = scenario.Story()
+        try:
+            for line in ('pool a b c', 'fence ILO', 'vm v on c', 'ha on', 'run 60', 'power off c'):
+                story.play(line)
+            status, screen = ha_cfg_case.run_cfg(story, 'a', 'status', '--watch', terminal=True,
+                                                 screen=Watcher)
+        finally:
+            story.close()
+        self.assertEqual(cfg.INTERRUPTED, status)
+        pictures = screen.text().split(CLEARED)[1:]
+        self.assertEqual(13, len(pictures))
+        self.assertIn('now: all is well', pictures[0])
+        for text in ('HOST  ROLE', 'ha-lizard is enabled', 'master', '10.0.0.3'):
+            self.assertIn(text, pictures[0])
+        seen = ' '.join(pictures)
+        for text in ('no, for ', 'now: slave c is silent: fencing it', 'off'):
+            self.assertIn(text, seen)
+
+
+class TestExitStatuses(ha_cfg_case.Case):
+    """Each that the help names."""
+
+    def test_each_occurs(self):
+        self.serve('set XE_TIMEOUT 3')
+        found = {}
+        for words in ('version', 'what-if host-dead z', 'nonsense', 'status'):
+            self.note(found, words)
+        self.done('ha-enable')
+        self.note(found, 'status')
+        self.program(PRODUCT + ['once'])
+        self.note(found, 'status')
+        self.note_that([('suspended', 'it had no quorum')])
+        self.note(found, 'status')
+        self.served.story.play('xapi hang a')
+        self.note(found, 'get')
+        self.note_interrupt(found)
+        self.assertEqual(sorted([status for status, _ in cfg.STATUSES]), sorted(found))
+        for status, words in ((0, 'version'), (1, 'what-if host-dead z'), (2, 'nonsense'),
+                              (3, 'status'), (4, 'status'), (5, 'status'), (124, 'get')):
+            self.assertIn(words, found[status])
+
+    def note(self, found, words):
+        found.setdefault(self.cfg(*words.split())[0], []).append(words)
+
+    def note_interrupt(self, found):
+        """Ctrl-C while it waits for xe; the call is gone as well."""
+        nothing = open(os.devnull, 'r+')
+        try:
+            process = self.served.begin(CFG + ['get'], stdin=nothing, stdout=nothing,
+                                        stderr=nothing)
+            self.until(lambda: len(self.served.clients) >= 3)
+            os.kill(process.pid, signal.SIGINT)
+            self.until(lambda: process.poll() is not None, 10)
+        finally:
+            nothing.close()
+        found.setdefault(process.wait(), []).append('get, interrupted')
+        self.until(lambda: not self.served.pids(), 5)
