@@ -45,8 +45,8 @@ class Times(base.TestCase):
             (40, 'the host stops its VMs within that time'),
             (5, 'for clocks that do not run alike'),
             (20, 'in a tie the half of the master goes first'), (1, 'a last look')])
-        self.assertEqual(round(master.floor(), 2), round(sum(
-            [seconds for seconds, _ in master.terms()]), 2))
+        self.assertEqual('%.2f' % master.floor(),
+                         '%.2f' % sum([seconds for seconds, _ in master.terms()]))
 
     def test_that_a_second_look_is_a_term(self):
         slave = recoveries('s37-cliff-two-of-five-ilo')[0]
