@@ -9689,7 +9689,7 @@ def destroy_argv(number):
 # The parent of every round.  It never calls xe and never waits.
 
 CALM, ALERT = 2.0, 1.0      # seconds between two looks: all answer, somebody does not
-LONG_GONE = 600             # ... for less than that: it is taken over, or comes back
+LONG_GONE = 180             # ... for less than that: it is taken over, or comes back
 AWAY = 10                   # a pause of the watcher itself after which silence starts anew
 RENEWED = 3 * CALM          # a lease older than that, when silence begins, is none
 ORDERS = STATE + 'orders'

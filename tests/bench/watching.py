@@ -3,7 +3,7 @@
 Real packets: the watcher and its peers live in a network namespace of their
 own (root and unshare(1) are needed), where the kernel answers the pings and a
 second process speaks for the daemons of the peers.  Dead members have no
-address; while they died less than ten minutes ago the watcher looks twice as
+address; while they died less than three minutes ago the watcher looks twice as
 often.  CPU seconds of the watcher alone, per minute; what it learns after each
 round is in it.
 """
@@ -17,7 +17,7 @@ import rounds
 import ha_lizard
 
 SIZES, DEAD = (2, 16, 64), 8
-LIMIT, ALERT_LIMIT = 0.5, 1.0   # percent of a core: always; in those ten minutes
+LIMIT, ALERT_LIMIT = 0.5, 1.0   # percent of a core: always; until then, see LONG_GONE
 JUST, LONG = 60, 2 * ha_lizard.LONG_GONE        # seconds for which they are dead
 VMS_A_HOST = 16
 # Whatever goes to an address that nobody has leaves by d0 and is dropped at d1.
