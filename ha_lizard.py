@@ -1108,6 +1108,8 @@ class View(Record):
         'witness': False,       # every heuristic address answers
         'suspended': '',        # why this host suspended itself
         'frozen': '',           # until when all acts rest: R-7
+        'thaws': '',            # the same, when that is soon
+        'isolated': '',         # cut off from its half (A3): stopping its VMs, done
         'thawed': 1e9,          # seconds since they do no more
         'xapi_silence': 0,      # seconds without an answer of the master's xapi
         'restarted_xapi': False,    # this host restarted its toolstack for it
@@ -1852,7 +1854,7 @@ def daemon_warnings(settings, view):
     if view.role != 'master':
         heirs = [uuid for uuid in view.heirs if uuid not in [host.uuid for host in mute]]
         mute = [host for host in mute if host is view.master and heirs[:1] == [view.me.uuid]]
-    return dict([('daemon-' + host.uuid, '%s lives and its HA daemon says nothing' % host)
+    return dict([('peer-' + host.uuid, '%s lives and its HA daemon says nothing' % host)
                  for host in mute])
 
 
@@ -4130,7 +4132,7 @@ class Notes(object):
     facts: what was proved once is then proved again.
     """
     path, dry_run = STATE + 'notes', False
-    lasting = ('since', 'early', 'told', 'episode', 'spool',
+    lasting = ('since', 'early', 'told', 'episode', 'spool', 'moment',
                'suspended', 'lonely', 'promoted', 'alert', 'version', 'shown', 'barred')
 
     #: what the watcher keeps in memory for the next round when the disk is full
@@ -6599,6 +6601,9 @@ FENCE_METHODS = {
 HOUR = 3600
 INTERIM = 180           # seconds after which an unfinished recovery is told of
 LONGEST_EPISODE = HOUR  # what has not come back until then is not waited for
+THAW = 600              # seconds before its end at which a freeze is told of again
+# Who stopped its VMs and is back sooner hears of it from the master: they start again.
+ISOLATED_LONG = 120
 SLOW_START = 900        # seconds of starting up that are too many
 MOST_VMS = 200          # VMs that a digest names
 MOST_MAILED = 200       # events of which the last mail is remembered
@@ -6612,8 +6617,8 @@ class Event(object):
     `function`: whose LOG_, MAIL_ and PRIORITY_ switch it obeys.  `priority`: of
     the message in XenCenter unless PRIORITY_<function> is set; 0: none.
     `about`: what that message hangs on.  `mail`: '' if something else tells it,
-    'over' if only its end is mailed.  `wide`: every host sees it, the master
-    tells it.  `reminder`: mailed again after so many seconds.  `end`: its title when
+    'raised' or 'over' if only its begin or its end is mailed.  `wide`: every host
+    sees it, the master tells it.  `reminder`: mailed again after so many seconds.  `end`: its title when
     it is over.  `patience`: seconds that it must last before anybody is told.
     """
 
@@ -6665,7 +6670,8 @@ EVENTS = (
     Event('version', 'check_slave_status', 3, 'host', 'hosts run different versions of HA',
           'Install the same version on every host; until then HA only watches.', wide=True),
     Event('isolated', 'check_xapi', 1, 'host', 'isolated host stopped its VMs',
-          'Mend its network. The VMs are started again, here or elsewhere.'),
+          'Mend its network. The VMs are started again, here or elsewhere.', mail='raised',
+          end='host is no longer isolated', patience=ISOLATED_LONG),
     Event('lonely', 'check_quorum', 1, 'host', 'host rebooted because nobody answered',
           'Mend the network between the hosts.'),
     Event('suspended', 'check_quorum', 1, 'host', 'HA is suspended',
@@ -6722,7 +6728,11 @@ EVENTS = (
     Event('capacity', 'vm_mon', 3, 'host', 'the pool cannot lose this host any more',
           'Free memory on the other hosts, or add a host.', wide=True,
           end='the pool can lose this host again'),
-    Event('freeze', 'check_ha_enabled', 3, 'pool', 'HA is frozen', wide=True),
+    Event('freeze', 'check_ha_enabled', 3, 'pool', 'HA is frozen', wide=True,
+          end='HA is frozen no more'),
+    Event('freeze-ends', 'check_ha_enabled', 3, 'pool', 'the freeze of HA ends soon',
+          'Finish the work, or freeze HA for longer: `ha-cfg freeze MINUTES`.',
+          mail='raised', wide=True),
     # Not write_pool_state, whose LOG_ is off unless somebody switches it on.
     Event('state', 'check_xapi', 2, 'host', 'state of HA cannot be saved or read',
           'Make room on the disk of that host: `df /etc/ha-lizard/state`.', reminder=HOUR,
@@ -6775,6 +6785,10 @@ def standing_conditions(settings, view):
             found['host-off-' + host.uuid] = '%s is off: %s' % (host, host.off)
     if view.frozen:
         found['freeze'] = 'HA is frozen until ' + view.frozen
+    if view.thaws:
+        found['freeze-ends'] = 'HA acts again at ' + view.thaws
+    if view.isolated:
+        found['isolated'] = '%s is cut off from half of the pool and stops its VMs' % view.me
     if view.lonely:
         found['lonely'] = '%s rebooted because no other member answered' % view.me
     found.update(silent_master(settings, view))
@@ -6859,6 +6873,7 @@ def update_alerts(site, warnings, view=None):
     conditions.update(spool_conditions(site))
     conditions.update(write_metrics(site, bulletin.view, conditions))
     bulletin.digest(conditions)
+    bulletin.moments()
     bulletin.compare(dict([(key, masked(printable(text, 1000), site.settings))
                            for key, text in conditions.items()]))
     bulletin.send()
@@ -6881,13 +6896,19 @@ def meanwhile(site, view):
 
 
 def announce(site, key, text):
-    """Tell at once what has no end, such as a freeze that is about to end.
+    """Have a moment told, which has no end, when this round is over.
     `key`: EVENT or EVENT-SUBJECT."""
-    event, subject = event_of(key)
-    bulletin = Bulletin(site, View())
-    site.journal.say('note', text, event.function)
-    bulletin.tell(bulletin.item(event, subject, text))
-    bulletin.send()
+    site.notes['moment.' + key] = text
+    kind, level = {1: ('warn', 'warning')}.get(event_of(key)[0].priority, ('note', 'info'))
+    site.journal.say(kind, text, event_of(key)[0].function, level)
+
+
+def own_reboot(site):
+    """A master that was cut off has left a word for its next boot."""
+    if site.dom0.read(CUT_OFF) is not None:
+        announce(site, 'isolated', '%s was cut off from half of the pool and rebooted'
+                 % host_name(site))
+        site.dom0.remove(CUT_OFF)
 
 
 class Bulletin(object):
@@ -6906,6 +6927,14 @@ class Bulletin(object):
             return capacity(settings, self.view)
         return dict([(key, text) for key, text in self.notes.about('alert').items()
                      if key.startswith('capacity-')])
+
+    def moments(self):
+        """What was announced since the last letter."""
+        own_reboot(self.site)
+        for key, text in sorted(self.notes.about('moment').items()):
+            if not is_settling(self.view):
+                del self.notes['moment.' + key]
+                self.tell(self.item(*event_of(key) + (text,)))
 
     # -- conditions -----------------------------------------------------------
 
@@ -8646,6 +8675,10 @@ class Site(object):
         for uuid in self.watch.confirmed:
             if not self.notes.get('off.' + uuid):
                 self.notes['off.' + uuid] = '%s the administrator says so' % self.now_text()
+                # All hosts hear of it; the one where it was said tells it.
+                if 'confirm-dead.' + uuid in read_order(self.dom0, self.boot):
+                    announce(self, 'confirm-dead-' + uuid,
+                             'the administrator says that %s is dead' % self.name(uuid))
         self.settle_doubts()
         for uuid, row in sorted(self.watch.peers.items()):
             self.note_peer(uuid, row)
@@ -8665,7 +8698,7 @@ class Site(object):
                             {True: False}.get('restarted.' + uuid in self.notes.facts))
         if why:
             self.notes['barred.%s.%s' % (uuid, method)] = why
-            self.journal.say('warn', why, 'fence_host', 'warning')
+            announce(self, 'wrong-machine-' + uuid, why)
 
     def note_devices(self, host, result):
         """What `act devices` printed: a method, a state, a sentence in each line."""
@@ -8901,7 +8934,8 @@ class Site(object):
             'heirs': self.watch.heirs or self.picture.succession,
             'enabled': self.known_flag()[1], 'unwritten': self.unwritten(),
             'xenserver_ha': facts.xenserver_ha,
-            'frozen': self.frozen(), 'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
+            'frozen': self.frozen(), 'thaws': self.thaws(),
+            'isolated': self.watch.guardian.stopped, 'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
             'age': now - facts.at, 'suspended': notes.get('suspended'),
@@ -9017,6 +9051,14 @@ class Site(object):
             return 'the rolling upgrade of the pool is over'
         if left > 0:
             return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
+        return ''
+
+    def thaws(self):
+        """'' or when a freeze that was told of long ago ends: soon."""
+        left = self.notes.number('thawed', NEVER) - self.dom0.now()
+        known = self.dom0.wall() - self.notes.number('since.freeze', self.dom0.wall())
+        if 0 < left <= THAW < known and 'rolling' not in self.notes.facts:
+            return self.frozen()
         return ''
 
     def note_freeze(self):
@@ -9468,6 +9510,8 @@ def same(one, other):
 # has lost its half of the pool.  The promise is a lease with a number, and a
 # watchdog keeps it when this program cannot.
 
+CUT_OFF = STATE + 'isolated'    # a master reboots for that: the next boot tells of it
+
 
 class Guardian(object):
     """ok: the last moment this host reached its half.  lease: what it promises,
@@ -9608,6 +9652,8 @@ class Guardian(object):
             if self.master:
                 # Its storage work must stop as well: R-3.
                 self.dom0.log('this host is the master: rebooting', 'crit')
+                # Should the disk hang now, the watchdog does it.
+                self.dom0.write(CUT_OFF, watcher.boot, PRIVATE)
                 self.dom0.reboot()
             return
         self.jobs = [job for job in self.jobs if job.result is None
