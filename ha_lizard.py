@@ -2570,6 +2570,12 @@ class SwitchOff(XeAction):
     def xe(self, site):
         return write_flag(site, 'false', site.picture.flag_number + 1)
 
+    def done(self, site, result):
+        if result:                          # the next decision is that HA is off
+            announce(site, 'xenserver-ha', 'XenServer HA is on: this HA has switched '
+                     'itself off')
+        return why_failed(result)
+
 
 class WriteFlag(XeAction):
     fields = {'text': '', 'number': 0}
@@ -2639,6 +2645,8 @@ class RebootLonely(Action):
 
     def do(self, site):
         site.notes['lonely'] = '1'
+        announce(site, 'lonely', '%s rebooted because no other member answered'
+                 % host_name(site))
         why = site.notes.save()
         if not why:
             site.dom0.reboot()
@@ -6789,8 +6797,6 @@ def standing_conditions(settings, view):
         found['freeze-ends'] = 'HA acts again at ' + view.thaws
     if view.isolated:
         found['isolated'] = '%s is cut off from half of the pool and stops its VMs' % view.me
-    if view.lonely:
-        found['lonely'] = '%s rebooted because no other member answered' % view.me
     found.update(silent_master(settings, view))
     if is_in_charge(view):
         found.update(unplaced(settings, view))
@@ -9211,7 +9217,9 @@ class Site(object):
             elif not [each for each in fallen.split(',')
                       if self.row(each).alive_at <= float(moment)
                       and not self.is_off_by_device(each)]:
-                self.proved(self.host(uuid), why)
+                host = self.host(uuid)
+                self.proved(host, why)
+                record_act(self, Fence(host=host), 'done')
 
     def is_off_by_device(self, uuid):
         words = self.notes.get('off.' + uuid).split(' ')
