@@ -7211,9 +7211,9 @@ class Episode(object):
         episode.begin        wall clock, as all times in it
         episode.host.UUID    name, what (begun, proved, ...), since, until, why
         episode.vm.UUID      name, state (lost, starting, started, failed), from, to, why
-        episode.master       name, state (begun, done, refused), why
+        episode.master       name, state (begun, done, refused), since, why
     """
-    host_row, vm_row, master_row = 5, 5, 3      # so many values in a row
+    host_row, vm_row, master_row = 5, 5, 4      # so many values in a row
 
     def __init__(self, site):
         self.site, self.notes = site, site.notes
@@ -7300,11 +7300,15 @@ class Episode(object):
     def promote(self, action, stage, why):
         state = {'begun': 'begun', 'failed': 'refused'}.get(stage)
         if state:
-            self.note('master', name_of(self.site, self.site.me), state, why)
+            self.note_master(state, why)
 
     def take_charge(self, action, stage, why):
         if stage == 'done':
-            self.note('master', name_of(self.site, self.site.me), 'done', '')
+            self.note_master('done')
+
+    def note_master(self, state, why=''):
+        began = self.master()[2] or self.wall()
+        self.note('master', name_of(self.site, self.site.me), state, began, why)
 
     def forget(self, action, stage, why):
         if stage == 'done':
@@ -7346,9 +7350,12 @@ class Episode(object):
             if row[1] != 'begun':
                 found.append(self.item('fence-' + row[1], uuid, row[0],
                                        self.about_host(row)))
-        if self.master()[1]:
-            found.append(self.item('promotion-' + self.master()[1], '', '',
-                                   self.about_master()))
+        name, state, began, _ = self.master()
+        if state:
+            found.append(self.item('promotion-begun', '', '', 'promotion of %s began at %s'
+                                   % (name, time_of_day(began))))
+        if state not in ('', 'begun'):
+            found.append(self.item('promotion-' + state, '', '', self.about_master()))
         if self.row('forgotten', 1)[0]:
             found.append(self.item('forgotten', '', '', '%s was removed from the pool'
                                    % self.row('forgotten', 1)[0]))
@@ -7380,7 +7387,7 @@ class Episode(object):
             'failed': '%s could not be fenced'}[what] % name, time_of_day(ended), why)
 
     def about_master(self):
-        name, state, why = self.master()
+        name, state, _, why = self.master()
         return {'begun': '%s is becoming the master', 'done': '%s is the new master',
                 'refused': '%s did not become the master'}[state] % name + because(why)
 
