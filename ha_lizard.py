@@ -8281,11 +8281,15 @@ def act_smtp(dom0, words):
     pairs = from_state(to_text(read_all(0)))
     if pairs is None:
         return 2, 'act smtp: its input is no request\nagain:'
-    request = dict([(key, unescape(value)) for key, value in pairs])
     # Whoever waits for us kills us in time; this is for the case that he died.
     signal.alarm(SMTP_LIMIT + 10)
     socket.setdefaulttimeout(SMTP_PATIENCE)
-    why, again = send_mail(request)
+    return answer_to(pairs)
+
+
+def answer_to(pairs):
+    """(exit status, what is printed) for the pairs of a request."""
+    why, again = send_mail(dict([(key, unescape(value)) for key, value in pairs]))
     return int(bool(why) and not again), '%s\nagain: %s' % (
         printable(why, 500), ' '.join(again))
 

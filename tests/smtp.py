@@ -219,8 +219,9 @@ def certificate(folder):
     path = folder + '/server.pem'
     try:
         child = subprocess.Popen(
-            ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', path + '.key',
-             '-out', path + '.crt', '-days', '2', '-subj', '/CN=localhost'],
+            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+             'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path + '.key', '-out',
+             path + '.crt', '-days', '2', '-subj', '/CN=localhost'],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
     except EnvironmentError:
         return None
