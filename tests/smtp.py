@@ -53,7 +53,7 @@ class Server(object):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(('127.0.0.1', 0))
         self.socket.listen(5)
-        self.port, self.open = self.socket.getsockname()[1], True
+        self.port, self.open, self.calls = self.socket.getsockname()[1], True, 0
         start_new_thread(self.serve, ())
 
     def close(self):
@@ -70,6 +70,7 @@ class Server(object):
             except (EnvironmentError, socket.error, AttributeError):
                 return
             if self.open:
+                self.calls += 1
                 start_new_thread(Session(self, link).run, ())
             else:
                 link.close()

@@ -139,6 +139,15 @@ class Real(base.TestCase):
                 self.assertEqual((bool(why), result.status), (True, 1), state)
                 self.assertEqual(len(server.mails), 0, state)
 
+    def test_a_login_that_is_cut(self):
+        for state, auth in (('auth', 'PLAIN'), ('auth-user', 'LOGIN'),
+                            ('auth-challenge', 'CRAM-MD5')):
+            server = self.server(self.LOGIN + 'SMTP_TLS=off\n', auth=auth, cut=state)
+            why, again, result = self.post()
+            self.assertIn('cannot be used', why, state)
+            self.assertEqual((result.status, server.mails), (1, []), state)
+            self.assertNotIn('mpass', why)
+
     def test_a_server_that_does_not_answer_or_is_slow(self):
         jobs, started = [], time.time()
         for how in ({'mute': 'connect'}, {'mute': 'body'}, {'slow': 1}):
