@@ -7892,7 +7892,7 @@ letter-spacing:.5px">%s</div>
 %s</div>
 '''
 ROW = '''<div style="padding:6px 0;border-bottom:1px solid #eceff1;\
-overflow-wrap:anywhere">%s</div>
+word-wrap:break-word;overflow-wrap:anywhere">%s</div>
 '''
 SMALL = '<div style="color:#5f6368;font-size:12px">%s</div>'
 
@@ -7906,7 +7906,7 @@ def as_html(letter):
 
 def html_row(row):
     """One cell is a sentence; of more the first is a name, the third a uuid."""
-    cells = [in_html(cell) for cell in row]
+    cells = [re.sub('`([^`]+)`', r'<code>\1</code>', in_html(cell)) for cell in row]
     if cells[1:]:
         cells[0] = '<b>%s</b>&ensp;' % cells[0]
     if cells[2:] and UUID.match(cells[2]):

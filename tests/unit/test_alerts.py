@@ -515,7 +515,7 @@ class Once(Fresh):
         self.assertEqual(self.round(), [])
         self.assertEqual(self.dom0.files, before)
 
-    def test_ten_thousand_events_do_not_grow_the_state(self):
+    def test_10000_repeated_events_do_not_grow_state_on_disk(self):
         self.conf('ENABLE_ALERTS=0\n')
         sizes = []
         for number in range(10000):
@@ -737,6 +737,7 @@ class Letters(Fresh):
             self.assertIn(part, letter['text'])
         self.assertIn('HA-Lizard Alert Notification', letter['html'])
         self.assertIn('n3 &amp; &lt;b&gt;&quot;%s' % CAFE, letter['html'])
+        self.assertIn('Run <code>service ha-lizard start</code> on', letter['html'])
         for remote in ('http', 'src=', 'url(', '<img', '<script', '<link'):
             self.assertNotIn(remote, letter['html'])
 
