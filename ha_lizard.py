@@ -1108,6 +1108,8 @@ class View(Record):
         'witness': False,       # every heuristic address answers
         'suspended': '',        # why this host suspended itself
         'frozen': '',           # until when all acts rest: R-7
+        'thaws': '',            # the same, when that is soon
+        'isolated': '',         # cut off from its half (A3): stopping its VMs, done
         'thawed': 1e9,          # seconds since they do no more
         'xapi_silence': 0,      # seconds without an answer of the master's xapi
         'restarted_xapi': False,    # this host restarted its toolstack for it
@@ -1852,7 +1854,7 @@ def daemon_warnings(settings, view):
     if view.role != 'master':
         heirs = [uuid for uuid in view.heirs if uuid not in [host.uuid for host in mute]]
         mute = [host for host in mute if host is view.master and heirs[:1] == [view.me.uuid]]
-    return dict([('daemon-' + host.uuid, '%s lives and its HA daemon says nothing' % host)
+    return dict([('peer-' + host.uuid, '%s lives and its HA daemon says nothing' % host)
                  for host in mute])
 
 
@@ -2568,6 +2570,12 @@ class SwitchOff(XeAction):
     def xe(self, site):
         return write_flag(site, 'false', site.picture.flag_number + 1)
 
+    def done(self, site, result):
+        if result:                          # the next decision is that HA is off
+            announce(site, 'xenserver-ha', 'XenServer HA is on: this HA has switched '
+                     'itself off')
+        return why_failed(result)
+
 
 class WriteFlag(XeAction):
     fields = {'text': '', 'number': 0}
@@ -2637,6 +2645,8 @@ class RebootLonely(Action):
 
     def do(self, site):
         site.notes['lonely'] = '1'
+        announce(site, 'lonely', '%s rebooted because no other member answered'
+                 % host_name(site))
         why = site.notes.save()
         if not why:
             site.dom0.reboot()
@@ -4130,7 +4140,7 @@ class Notes(object):
     facts: what was proved once is then proved again.
     """
     path, dry_run = STATE + 'notes', False
-    lasting = ('since', 'early', 'told', 'episode', 'spool',
+    lasting = ('since', 'early', 'told', 'episode', 'spool', 'moment',
                'suspended', 'lonely', 'promoted', 'alert', 'version', 'shown', 'barred')
 
     #: what the watcher keeps in memory for the next round when the disk is full
@@ -6599,6 +6609,9 @@ FENCE_METHODS = {
 HOUR = 3600
 INTERIM = 180           # seconds after which an unfinished recovery is told of
 LONGEST_EPISODE = HOUR  # what has not come back until then is not waited for
+THAW = 600              # seconds before its end at which a freeze is told of again
+# Who stopped its VMs and is back sooner hears of it from the master: they start again.
+ISOLATED_LONG = 120
 SLOW_START = 900        # seconds of starting up that are too many
 MOST_VMS = 200          # VMs that a digest names
 MOST_MAILED = 200       # events of which the last mail is remembered
@@ -6612,8 +6625,8 @@ class Event(object):
     `function`: whose LOG_, MAIL_ and PRIORITY_ switch it obeys.  `priority`: of
     the message in XenCenter unless PRIORITY_<function> is set; 0: none.
     `about`: what that message hangs on.  `mail`: '' if something else tells it,
-    'over' if only its end is mailed.  `wide`: every host sees it, the master
-    tells it.  `reminder`: mailed again after so many seconds.  `end`: its title when
+    'raised' or 'over' if only its begin or its end is mailed.  `wide`: every host
+    sees it, the master tells it.  `reminder`: mailed again after so many seconds.  `end`: its title when
     it is over.  `patience`: seconds that it must last before anybody is told.
     """
 
@@ -6665,7 +6678,8 @@ EVENTS = (
     Event('version', 'check_slave_status', 3, 'host', 'hosts run different versions of HA',
           'Install the same version on every host; until then HA only watches.', wide=True),
     Event('isolated', 'check_xapi', 1, 'host', 'isolated host stopped its VMs',
-          'Mend its network. The VMs are started again, here or elsewhere.'),
+          'Mend its network. The VMs are started again, here or elsewhere.', mail='raised',
+          end='host is no longer isolated', patience=ISOLATED_LONG),
     Event('lonely', 'check_quorum', 1, 'host', 'host rebooted because nobody answered',
           'Mend the network between the hosts.'),
     Event('suspended', 'check_quorum', 1, 'host', 'HA is suspended',
@@ -6722,7 +6736,11 @@ EVENTS = (
     Event('capacity', 'vm_mon', 3, 'host', 'the pool cannot lose this host any more',
           'Free memory on the other hosts, or add a host.', wide=True,
           end='the pool can lose this host again'),
-    Event('freeze', 'check_ha_enabled', 3, 'pool', 'HA is frozen', wide=True),
+    Event('freeze', 'check_ha_enabled', 3, 'pool', 'HA is frozen', wide=True,
+          end='HA is frozen no more'),
+    Event('freeze-ends', 'check_ha_enabled', 3, 'pool', 'the freeze of HA ends soon',
+          'Finish the work, or freeze HA for longer: `ha-cfg freeze MINUTES`.',
+          mail='raised', wide=True),
     # Not write_pool_state, whose LOG_ is off unless somebody switches it on.
     Event('state', 'check_xapi', 2, 'host', 'state of HA cannot be saved or read',
           'Make room on the disk of that host: `df /etc/ha-lizard/state`.', reminder=HOUR,
@@ -6775,8 +6793,10 @@ def standing_conditions(settings, view):
             found['host-off-' + host.uuid] = '%s is off: %s' % (host, host.off)
     if view.frozen:
         found['freeze'] = 'HA is frozen until ' + view.frozen
-    if view.lonely:
-        found['lonely'] = '%s rebooted because no other member answered' % view.me
+    if view.thaws:
+        found['freeze-ends'] = 'HA acts again at ' + view.thaws
+    if view.isolated:
+        found['isolated'] = '%s is cut off from half of the pool and stops its VMs' % view.me
     found.update(silent_master(settings, view))
     if is_in_charge(view):
         found.update(unplaced(settings, view))
@@ -6859,6 +6879,7 @@ def update_alerts(site, warnings, view=None):
     conditions.update(spool_conditions(site))
     conditions.update(write_metrics(site, bulletin.view, conditions))
     bulletin.digest(conditions)
+    bulletin.moments()
     bulletin.compare(dict([(key, masked(printable(text, 1000), site.settings))
                            for key, text in conditions.items()]))
     bulletin.send()
@@ -6881,13 +6902,19 @@ def meanwhile(site, view):
 
 
 def announce(site, key, text):
-    """Tell at once what has no end, such as a freeze that is about to end.
+    """Have a moment told, which has no end, when this round is over.
     `key`: EVENT or EVENT-SUBJECT."""
-    event, subject = event_of(key)
-    bulletin = Bulletin(site, View())
-    site.journal.say('note', text, event.function)
-    bulletin.tell(bulletin.item(event, subject, text))
-    bulletin.send()
+    site.notes['moment.' + key] = text
+    kind, level = {1: ('warn', 'warning')}.get(event_of(key)[0].priority, ('note', 'info'))
+    site.journal.say(kind, text, event_of(key)[0].function, level)
+
+
+def own_reboot(site):
+    """A master that was cut off has left a word for its next boot."""
+    if site.dom0.read(CUT_OFF) is not None:
+        announce(site, 'isolated', '%s was cut off from half of the pool and rebooted'
+                 % host_name(site))
+        site.dom0.remove(CUT_OFF)
 
 
 class Bulletin(object):
@@ -6906,6 +6933,14 @@ class Bulletin(object):
             return capacity(settings, self.view)
         return dict([(key, text) for key, text in self.notes.about('alert').items()
                      if key.startswith('capacity-')])
+
+    def moments(self):
+        """What was announced since the last letter."""
+        own_reboot(self.site)
+        for key, text in sorted(self.notes.about('moment').items()):
+            if not is_settling(self.view):
+                del self.notes['moment.' + key]
+                self.tell(self.item(*event_of(key) + (text,)))
 
     # -- conditions -----------------------------------------------------------
 
@@ -7176,9 +7211,9 @@ class Episode(object):
         episode.begin        wall clock, as all times in it
         episode.host.UUID    name, what (begun, proved, ...), since, until, why
         episode.vm.UUID      name, state (lost, starting, started, failed), from, to, why
-        episode.master       name, state (begun, done, refused), why
+        episode.master       name, state (begun, done, refused), since, why
     """
-    host_row, vm_row, master_row = 5, 5, 3      # so many values in a row
+    host_row, vm_row, master_row = 5, 5, 4      # so many values in a row
 
     def __init__(self, site):
         self.site, self.notes = site, site.notes
@@ -7265,11 +7300,15 @@ class Episode(object):
     def promote(self, action, stage, why):
         state = {'begun': 'begun', 'failed': 'refused'}.get(stage)
         if state:
-            self.note('master', name_of(self.site, self.site.me), state, why)
+            self.note_master(state, why)
 
     def take_charge(self, action, stage, why):
         if stage == 'done':
-            self.note('master', name_of(self.site, self.site.me), 'done', '')
+            self.note_master('done')
+
+    def note_master(self, state, why=''):
+        began = self.master()[2] or self.wall()
+        self.note('master', name_of(self.site, self.site.me), state, began, why)
 
     def forget(self, action, stage, why):
         if stage == 'done':
@@ -7311,9 +7350,12 @@ class Episode(object):
             if row[1] != 'begun':
                 found.append(self.item('fence-' + row[1], uuid, row[0],
                                        self.about_host(row)))
-        if self.master()[1]:
-            found.append(self.item('promotion-' + self.master()[1], '', '',
-                                   self.about_master()))
+        name, state, began, _ = self.master()
+        if state:
+            found.append(self.item('promotion-begun', '', '', 'promotion of %s began at %s'
+                                   % (name, time_of_day(began))))
+        if state not in ('', 'begun'):
+            found.append(self.item('promotion-' + state, '', '', self.about_master()))
         if self.row('forgotten', 1)[0]:
             found.append(self.item('forgotten', '', '', '%s was removed from the pool'
                                    % self.row('forgotten', 1)[0]))
@@ -7345,7 +7387,7 @@ class Episode(object):
             'failed': '%s could not be fenced'}[what] % name, time_of_day(ended), why)
 
     def about_master(self):
-        name, state, why = self.master()
+        name, state, _, why = self.master()
         return {'begun': '%s is becoming the master', 'done': '%s is the new master',
                 'refused': '%s did not become the master'}[state] % name + because(why)
 
@@ -7850,7 +7892,7 @@ letter-spacing:.5px">%s</div>
 %s</div>
 '''
 ROW = '''<div style="padding:6px 0;border-bottom:1px solid #eceff1;\
-overflow-wrap:anywhere">%s</div>
+word-wrap:break-word;overflow-wrap:anywhere">%s</div>
 '''
 SMALL = '<div style="color:#5f6368;font-size:12px">%s</div>'
 
@@ -7864,7 +7906,7 @@ def as_html(letter):
 
 def html_row(row):
     """One cell is a sentence; of more the first is a name, the third a uuid."""
-    cells = [in_html(cell) for cell in row]
+    cells = [re.sub('`([^`]+)`', r'<code>\1</code>', in_html(cell)) for cell in row]
     if cells[1:]:
         cells[0] = '<b>%s</b>&ensp;' % cells[0]
     if cells[2:] and UUID.match(cells[2]):
@@ -8239,11 +8281,15 @@ def act_smtp(dom0, words):
     pairs = from_state(to_text(read_all(0)))
     if pairs is None:
         return 2, 'act smtp: its input is no request\nagain:'
-    request = dict([(key, unescape(value)) for key, value in pairs])
     # Whoever waits for us kills us in time; this is for the case that he died.
     signal.alarm(SMTP_LIMIT + 10)
     socket.setdefaulttimeout(SMTP_PATIENCE)
-    why, again = send_mail(request)
+    return answer_to(pairs)
+
+
+def answer_to(pairs):
+    """(exit status, what is printed) for the pairs of a request."""
+    why, again = send_mail(dict([(key, unescape(value)) for key, value in pairs]))
     return int(bool(why) and not again), '%s\nagain: %s' % (
         printable(why, 500), ' '.join(again))
 
@@ -8646,6 +8692,10 @@ class Site(object):
         for uuid in self.watch.confirmed:
             if not self.notes.get('off.' + uuid):
                 self.notes['off.' + uuid] = '%s the administrator says so' % self.now_text()
+                # All hosts hear of it; the one where it was said tells it.
+                if 'confirm-dead.' + uuid in read_order(self.dom0, self.boot):
+                    announce(self, 'confirm-dead-' + uuid,
+                             'the administrator says that %s is dead' % self.name(uuid))
         self.settle_doubts()
         for uuid, row in sorted(self.watch.peers.items()):
             self.note_peer(uuid, row)
@@ -8665,7 +8715,7 @@ class Site(object):
                             {True: False}.get('restarted.' + uuid in self.notes.facts))
         if why:
             self.notes['barred.%s.%s' % (uuid, method)] = why
-            self.journal.say('warn', why, 'fence_host', 'warning')
+            announce(self, 'wrong-machine-' + uuid, why)
 
     def note_devices(self, host, result):
         """What `act devices` printed: a method, a state, a sentence in each line."""
@@ -8901,7 +8951,9 @@ class Site(object):
             'heirs': self.watch.heirs or self.picture.succession,
             'enabled': self.known_flag()[1], 'unwritten': self.unwritten(),
             'xenserver_ha': facts.xenserver_ha,
-            'frozen': self.frozen(), 'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
+            'frozen': self.frozen(), 'thaws': self.thaws(),
+            'isolated': self.watch.guardian.stopped,
+            'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
             'age': now - facts.at, 'suspended': notes.get('suspended'),
@@ -9017,6 +9069,14 @@ class Site(object):
             return 'the rolling upgrade of the pool is over'
         if left > 0:
             return time.strftime('%H:%M:%S', time.localtime(self.dom0.wall() + left))
+        return ''
+
+    def thaws(self):
+        """'' or when a freeze that was told of long ago ends: soon."""
+        left = self.notes.number('thawed', NEVER) - self.dom0.now()
+        known = self.dom0.wall() - self.notes.number('since.freeze', self.dom0.wall())
+        if 0 < left <= THAW < known and 'rolling' not in self.notes.facts:
+            return self.frozen()
         return ''
 
     def note_freeze(self):
@@ -9169,7 +9229,9 @@ class Site(object):
             elif not [each for each in fallen.split(',')
                       if self.row(each).alive_at <= float(moment)
                       and not self.is_off_by_device(each)]:
-                self.proved(self.host(uuid), why)
+                host = self.host(uuid)
+                self.proved(host, why)
+                record_act(self, Fence(host=host), 'done')
 
     def is_off_by_device(self, uuid):
         words = self.notes.get('off.' + uuid).split(' ')
@@ -9468,6 +9530,8 @@ def same(one, other):
 # has lost its half of the pool.  The promise is a lease with a number, and a
 # watchdog keeps it when this program cannot.
 
+CUT_OFF = STATE + 'isolated'    # a master reboots for that: the next boot tells of it
+
 
 class Guardian(object):
     """ok: the last moment this host reached its half.  lease: what it promises,
@@ -9608,6 +9672,8 @@ class Guardian(object):
             if self.master:
                 # Its storage work must stop as well: R-3.
                 self.dom0.log('this host is the master: rebooting', 'crit')
+                # Should the disk hang now, the watchdog does it.
+                self.dom0.write(CUT_OFF, watcher.boot, PRIVATE)
                 self.dom0.reboot()
             return
         self.jobs = [job for job in self.jobs if job.result is None

@@ -7,7 +7,7 @@ this file with
     PYTHONPATH=tests:tests/sim:. python3 tests/unit/test_settings.py
 
 Importing it also makes sure that nothing which a test forgets to redirect can
-touch this machine: HA_LIZARD_ROOT points to a directory that does not exist
+touch this machine: HA_LIZARD_ROOT points to where there can be no directory
 until a test sets it.
 """
 
@@ -20,7 +20,8 @@ import unittest
 
 sys.dont_write_bytecode = True              # before 2.6 this is a name like any other
 os.environ.setdefault('PYTHONDONTWRITEBYTECODE', '1')
-os.environ.setdefault('HA_LIZARD_ROOT', '/nonexistent')
+NOWHERE = '/dev/null'                      # below a file not even root makes a directory
+os.environ.setdefault('HA_LIZARD_ROOT', NOWHERE)
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)               # of the repository

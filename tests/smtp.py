@@ -53,7 +53,7 @@ class Server(object):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(('127.0.0.1', 0))
         self.socket.listen(5)
-        self.port, self.open = self.socket.getsockname()[1], True
+        self.port, self.open, self.calls = self.socket.getsockname()[1], True, 0
         start_new_thread(self.serve, ())
 
     def close(self):
@@ -70,6 +70,7 @@ class Server(object):
             except (EnvironmentError, socket.error, AttributeError):
                 return
             if self.open:
+                self.calls += 1
                 start_new_thread(Session(self, link).run, ())
             else:
                 link.close()
@@ -219,8 +220,9 @@ def certificate(folder):
     path = folder + '/server.pem'
     try:
         child = subprocess.Popen(
-            ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', path + '.key',
-             '-out', path + '.crt', '-days', '2', '-subj', '/CN=localhost'],
+            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+             'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path + '.key', '-out',
+             path + '.crt', '-days', '2', '-subj', '/CN=localhost'],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
     except EnvironmentError:
         return None

@@ -42,7 +42,6 @@ sys.dont_write_bytecode = True
 for each in (ROOT, TESTS, os.path.join(TESTS, 'sim')):
     if each not in sys.path:
         sys.path.insert(0, each)
-os.environ.setdefault('HA_LIZARD_ROOT', '/nonexistent')
 
 import base
 import ha_lizard

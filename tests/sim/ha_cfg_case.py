@@ -45,7 +45,7 @@ class Machine(SimDom0):
 
     def path(self, path):
         """Of a log: there is none."""
-        return '/nonexistent' + path
+        return base.NOWHERE + path
 
     def launch(self, argv, timeout, feed, env, password):
         for words, (status, output) in self.programs.items():

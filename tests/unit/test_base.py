@@ -8,6 +8,7 @@ import sys
 import unittest
 
 import base
+import ha_lizard
 
 HEAD = 'import os, sys, time, base\n\nclass Some(base.TestCase):\n'
 PASSES = HEAD + '    def test_it(self): self.assertEqual(1, 1)\n'
@@ -75,7 +76,8 @@ class TheBase(base.TestCase):
         self.assertIs(base.load('tests/run', 'tests_run'), sys.modules['tests_run'])
 
     def test_a_test_that_forgets_its_root_cannot_touch_the_machine(self):
-        self.assertFalse(os.path.exists(os.environ['HA_LIZARD_ROOT']))
+        self.assertFalse(os.path.isdir(os.environ['HA_LIZARD_ROOT']))
+        self.assertIsNotNone(ha_lizard.Dom0().write('/etc/ha-lizard/a', 'text'))
 
 
 class TheRunner(base.TestCase):

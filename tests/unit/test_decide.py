@@ -1819,11 +1819,11 @@ class SilentDaemons(Case):
     """S40, S41: somebody must hear of them, and one of us is enough."""
 
     def warned(self):
-        return sorted([event for event in self.plan().warnings if event.startswith('daemon-')])
+        return sorted([event for event in self.plan().warnings if event.startswith('peer-')])
 
     def test_that_the_master_tells_of_slaves(self):
         self.set('n3', mute=31)
-        self.assertEqual(self.warned(), ['daemon-n3'])
+        self.assertEqual(self.warned(), ['peer-n3'])
         self.set('n3', mute=30)
         self.assertEqual(self.warned(), [])
 
@@ -1833,17 +1833,17 @@ class SilentDaemons(Case):
 
     def test_that_the_heir_tells_of_the_master(self):
         self.set('n1', mute=31)
-        for self.me, expected in ('n2', ['daemon-n1']), ('n3', []):
+        for self.me, expected in ('n2', ['peer-n1']), ('n3', []):
             self.assertEqual(self.warned(), expected)
         self.settings['SLAVE_VM_STAT'] = '1'
         self.me = 'n2'
-        self.assertEqual(self.warned(), ['daemon-n1'])
+        self.assertEqual(self.warned(), ['peer-n1'])
 
     def test_that_the_next_one_does_when_the_heir_is_silent_too(self):
         self.set('n1', mute=31)
         self.set('n2', mute=31)
         self.me = 'n3'
-        self.assertEqual(self.warned(), ['daemon-n1'])
+        self.assertEqual(self.warned(), ['peer-n1'])
 
     def test_that_slaves_do_not_tell_of_each_other(self):
         self.set('n3', mute=31)

@@ -682,7 +682,7 @@ class Ssh(base.TestCase):
         self.assertEqual(argv[-6:], ['-p', '22', '-l', 'root', 'b2', 'power off hard'])
         options = [argv[place + 1] for place in range(len(argv)) if argv[place] == '-o']
         self.assertNotIn('LogLevel=ERROR', options, 'it hides "no matching ..."')
-        known_hosts = '/nonexistent/etc/ha-lizard/state/known_hosts.ILO.' + N2
+        known_hosts = base.NOWHERE + '/etc/ha-lizard/state/known_hosts.ILO.' + N2
         for option in ('StrictHostKeyChecking=no', 'NumberOfPasswordPrompts=1',
                        'UserKnownHostsFile=' + known_hosts,
                        'PubkeyAuthentication=no', 'ConnectTimeout=10'):
@@ -922,7 +922,7 @@ class Custom(base.TestCase):
         calls = dom0.calls[1:]
         self.assertEqual([call.argv[1:] for call in calls],
                          [[N2, 'stop'], [N2, 'status'], [N2, 'status']])
-        self.assertEqual(calls[0].argv[0], '/nonexistent' + AGENT)
+        self.assertEqual(calls[0].argv[0], base.NOWHERE + AGENT)
         self.assertEqual(calls[0].env,
                          {'FENCE_IPADDRESS': '10.0.0.1', 'FENCE_USER': 'u',
                                         'FENCE_PASSWD': SECRET})

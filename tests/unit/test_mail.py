@@ -42,17 +42,30 @@ class Real(base.TestCase):
         self.site = ha_lizard.Site(self.dom0)
         return server
 
-    def post(self, message='From: x\r\n\r\n.\r\nhello\r\n', seconds=20):
-        """(what went wrong, whom to try again, Result) of one talk."""
-        result = self.dom0.run(ha_lizard.own_argv('smtp'), seconds, feed=(
-            ha_lizard.smtp_request(self.site, self.site.settings.mail_to, message)))
+    def request(self, message):
+        return ha_lizard.smtp_request(self.site, self.site.settings.mail_to, message)
+
+    def post(self, message='From: x\r\n\r\n.\r\nhello\r\n'):
+        """(what went wrong, whom to try again, Result) of one talk, in this process:
+        to start another one costs more than the talk."""
+        result = ha_lizard.Result(['smtp'], *ha_lizard.answer_to(
+            ha_lizard.from_state(self.request(message))))
         return ha_lizard.read_answer(result) + (result,)
+
+    def begin(self, message='hello', seconds=20):
+        """The job of a child that does the same."""
+        return self.dom0.begin(ha_lizard.own_argv('smtp'), seconds, feed=self.request(message))
+
+    def post_by_child(self, message='From: x\r\n\r\n.\r\nhello\r\n'):
+        job = self.begin(message)
+        ha_lizard.wait_for_all(self.dom0, [job])
+        return ha_lizard.read_answer(job.result) + (job.result,)
 
     LOGIN = 'SMTP_USER=mailer\nSMTP_PASS=mpass\n'
 
     def test_plain(self):
         server = self.server()
-        self.assertEqual(self.post()[:2], ('', ''))
+        self.assertEqual(self.post_by_child()[:2], ('', ''))
         mail = server.mails[0]
         self.assertEqual((mail.sender, mail.to, mail.user),
                          ('root@localhost', ['a@example.org', 'b@example.org'], ''))
@@ -126,13 +139,24 @@ class Real(base.TestCase):
                 self.assertEqual((bool(why), result.status), (True, 1), state)
                 self.assertEqual(len(server.mails), 0, state)
 
+    def test_a_login_that_is_cut(self):
+        for state, auth in (('auth', 'PLAIN'), ('auth-user', 'LOGIN'),
+                            ('auth-challenge', 'CRAM-MD5')):
+            server = self.server(self.LOGIN + 'SMTP_TLS=off\n', auth=auth, cut=state)
+            why, again, result = self.post()
+            self.assertIn('cannot be used', why, state)
+            self.assertEqual((result.status, server.mails), (1, []), state)
+            self.assertNotIn('mpass', why)
+
     def test_a_server_that_does_not_answer_or_is_slow(self):
+        jobs, started = [], time.time()
         for how in ({'mute': 'connect'}, {'mute': 'body'}, {'slow': 1}):
             self.server(**how)
-            started = time.time()
-            why = self.post(seconds=1.5)[0]
-            self.assertIn('no end of the talk', why)
-            self.assertLess(time.time() - started, 4)
+            jobs.append(self.begin(seconds=1))
+        ha_lizard.wait_for_all(self.dom0, jobs)
+        for job in jobs:
+            self.assertIn('no end of the talk', ha_lizard.read_answer(job.result)[0])
+        self.assertLess(time.time() - started, 4)
 
     def test_nobody_listens(self):
         self.server().close()
@@ -169,10 +193,10 @@ class Real(base.TestCase):
             'wrap': lambda self: self.link.sendall(smtp.to_bytes('no TLS\r\n'))})
         before, smtp.Session = smtp.Session, Broken
         try:
-            self.assertEqual(self.post()[:2], ('', ''))
+            self.assertEqual(self.post_by_child()[:2], ('', ''))
             self.assertEqual(server.mails[0].encrypted, False)
             server = self.encrypted(self.LOGIN, tls='starttls', auth='PLAIN')
-            self.assertNotEqual(self.post()[0], '')
+            self.assertNotEqual(self.post_by_child()[0], '')
             self.assertEqual(server.mails, [])
         finally:
             smtp.Session = before
