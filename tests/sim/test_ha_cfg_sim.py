@@ -130,7 +130,7 @@ class TestOther(ha_cfg_case.Case):
         wrong, filled = [], []
         lines = [[name, '--json'] + {'what-if': ['host-dead', 'b']}.get(name, [])
                  for name in sorted(cfg.SCHEMAS)]
-        for words, result in zip(lines, self.side_by_side([CFG + words for words in lines])):
+        for words, result in zip(lines, self.side_by_side([CFG + each for each in lines])):
             value = loaded(result[1])
             wrong += documented.objections(words[0], value)
             filled += [(words[0], key) for key in value if value[key]]

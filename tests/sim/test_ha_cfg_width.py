@@ -90,7 +90,7 @@ class TestWidth(base.TestCase):
     def test_names_are_whole(self):
         """However they are folded: they must be typed again."""
         lines = self.output(['cluster-status'], 80).split('\n')
-        width = lines[0].index('ROLE') - 2
+        width = lines[0].find('ROLE') - 2
         column = ''.join([cfg.fitting(line, width) for line in lines[1:] if line])
         self.assertIn(HOST.replace(' ', ''), column.replace(' ', ''))
 
