@@ -264,8 +264,9 @@ class Hanging(Lab):
                 ha_lizard.update_alerts(site, warnings, view)
                 costs.append(time.time() - started)
                 site.notes.save()
-        median = lambda numbers: sorted(numbers)[len(numbers) // 2]
-        delay = median(with_alert) - median(without)
+        # The quicker ones: what else runs on this machine is in all the others.
+        usual = lambda numbers: sorted(numbers)[len(numbers) // 4]
+        delay = usual(with_alert) - usual(without)
         sys.stderr.write('an alert costs its round %.1f ms (at most %.1f ms)\n' % (
             1000 * delay, 1000 * max(with_alert)))
         self.assertLess(delay, 0.05)

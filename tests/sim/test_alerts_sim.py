@@ -82,8 +82,9 @@ class Stories(Stage):
 
     def test_a_host_that_flaps(self):
         self.pool(fence='POOL', vms=3, host='n3')
+        self.play('set MONITOR_DELAY 30')
         for _ in range(13):
-            self.play('cut n3', 'run 90', 'heal n3', 'run 210')
+            self.play('cut n3', 'run 90', 'heal n3', 'run 195')
         self.assertLessEqual(self.most_in_an_hour(), 2, self.subjects())
         self.assertLess(1, len(self.mails()))
 
@@ -91,7 +92,7 @@ class Stories(Stage):
         self.pool(vms=3, host='n3')
         self.play('set FENCE_ACTION reset', 'set MONITOR_DELAY 60')
         for _ in range(7):
-            self.play('power off n3', 'run 240', 'power on n3', 'run 300')
+            self.play('power off n3', 'run 180', 'power on n3', 'run 345')
         self.assertLessEqual(self.most_in_an_hour(), 2, self.subjects())
 
     def test_a_vm_that_crashes_again_and_again(self):
