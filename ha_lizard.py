@@ -1041,7 +1041,7 @@ class Host(Record):
         'unlocked': False,      # its storage locks are cleared
         'declared': False,      # xapi was told that it is dead
         'restarted': False,     # its power was switched on again
-        'health': None,         # what its custom field was set to: T20; None: leave it
+        'health': None,         # what its custom field says: T20; None: leave it
         'fence_failed': '',     # why it could not be proved off
         'unproved': False,      # the device did as told and cannot prove it
         'barred': {},           # method: why its device is not believed
@@ -1823,16 +1823,15 @@ def chores(settings, view):
                               for vm in strangers[:MOST_STAMPS]])
     if view.sync:
         return untried(view, [SyncDatabase()])
-    for host in view.hosts:
-        if host.health not in (None, health_of(view, host)):
-            return untried(view, [ShowHealth(host=host, health=health_of(view, host))])
     # FENCE_ACTION=reset is off, proved; on again comes last of all.
     if settings.fence_action == 'reset':
         back = untried(view, [PowerOn(host=host) for host in view.others()
                               if host.off and host.declared and not host.restarted])
         if back:
             return back
-    return look_at_devices(view)
+    return look_at_devices(view) or untried(view, [
+        ShowHealth(host=host, health=health_of(view, host)) for host in view.hosts
+        if host.health not in (None, health_of(view, host))][:1])
 
 
 def look_at_devices(view):
@@ -6886,9 +6885,6 @@ def update_alerts(site, warnings, view=None):
     tend_spool(site)
     for line in site.journal.repeats.flush():
         site.dom0.log(line)
-    if site.role == 'slave':                # only a master shows health
-        for uuid in site.notes.about('health'):
-            del site.notes['health.' + uuid]
 
 
 def meanwhile(site, view):
@@ -7675,7 +7671,10 @@ class ShowHealth(XeAction):
                 'other-config:%s=%s' % (field_key(site.settings), self.health))
 
     def done(self, site, result):
-        # Noted after a failure as well: not worth a call in every round.
+        if result:
+            del site.notes['health.' + self.host.uuid]
+            return None
+        # As if it were shown: not worth a call in every round.
         site.notes['health.' + self.host.uuid] = self.health
         return why_failed(result)
 
@@ -8812,6 +8811,7 @@ class Site(object):
             record['maintenance'] = '1' * bool([
                 mark for mark in MAINTENANCE_MARKS if other.get(mark, 'false') != 'false'])
             record['marked'] = other.get(DECLARED_MARK, '')
+            record['health'] = other.get(field_key(self.settings), '')
         for record in facts.vms.values():
             # Thousands of them: of the longest text only two are of use.
             other = parse_map(record.pop('other-config')) or {}
@@ -8984,8 +8984,7 @@ class Site(object):
             unlocked='unlocked.' + uuid in notes.facts,
             declared='declared.' + uuid in notes.facts,
             restarted='restarted.' + uuid in notes.facts,
-            health=notes.get('health.' + uuid),
-            barred=notes.about('barred.' + uuid), deaf=notes.about('deaf.' + uuid),
+            health=notes.get('health.' + uuid) or record.get('health'),
             fence_failed=fence_failed, fence_wait=max(0, fence_next - now))
         if 'beside.' + uuid in notes.facts:
             host.fence_failed, host.fence_wait = self.beside(uuid), HOUR

@@ -58,6 +58,10 @@ class Texts(object):
                 (ha_lizard.STAMP, story.pool.uuid),
                 ('import_task', 'OpaqueRef:' + uuid), ('install-methods', 'cdrom,nfs,http'),
                 ('linux_template', 'true'), ('mac_seed', uuid)))
+        for uuid in self.hosts:
+            database.set('host', uuid, other_config=((
+                ha_lizard.field_key(ha_lizard.Settings([])),
+                {True: 'master', False: 'healthy'}[uuid == self.hosts[0]]),))
 
     def ask(self, host, command, fields):
         def done(status, output='', errors=''):

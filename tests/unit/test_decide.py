@@ -934,6 +934,22 @@ class Chores(Case):
         self.given = {'sync': True}
         self.check('all is well', 'refresh the databases of the slaves')
 
+    def test_to_show_the_health_of_each_host_when_it_changes(self):
+        for shown, state, text in (
+                ('healthy', {}, 'show that n1 is master'),
+                ('master', {}, None)):
+            self.setUp()
+            self.set('n1', health=shown, **state)
+            self.check('all is well', *[text] * bool(text))
+        for shown, state, text in (
+                ('failed', {}, 'show that n3 is healthy'),
+                ('healthy', {'off': 'ILO', 'unlocked': True, 'declared': True},
+                 'show that n3 is failed'),
+                ('failed', {'off': 'ILO', 'unlocked': True, 'declared': True}, None)):
+            self.setUp()
+            self.set('n3', health=shown, **state)
+            self.check('all is well', *[text] * bool(text))
+
     def test_that_work_comes_before_chores(self):
         self.given, self.vms = {'sync': True}, [vm('web')]
         self.check('VMs are down', 'start web on n1')
