@@ -58,10 +58,19 @@ class Server(object):
 
     def close(self):
         self.open = False
-        last = socket.socket()              # accept() does not notice a close()
-        last.connect_ex(('127.0.0.1', self.port))
-        last.close()
+        self.knock()                        # accept() does not notice a close()
         self.socket.close()
+        for _ in range(100):                # until the thread has let go of it
+            if self.knock():
+                break
+
+    def knock(self):
+        """0, or the number of the error of a connection to it."""
+        link = socket.socket()
+        try:
+            return link.connect_ex(('127.0.0.1', self.port))
+        finally:
+            link.close()
 
     def serve(self):
         while self.open:

@@ -69,6 +69,8 @@ class TestHosts(ha_cfg_case.Case):
         self.refused(1, ('confirm-dead', 'a', '--yes'), 'this host')
         self.served.story.play('power off c')
         self.watch('c', 10)
+        # Its sockets take a moment to fall silent.
+        self.served.until(lambda: 'c answers' not in self.cfg('confirm-dead', 'c', '--yes')[2], 20)
         self.refused(1, ('confirm-dead', 'c', '--yes'), 'must be 31 s')
         self.watch('c', 600)
         self.refused(1, ('confirm-dead', 'c'), '--yes')
