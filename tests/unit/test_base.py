@@ -128,6 +128,18 @@ class TheRunner(base.TestCase):
                 ({'unit/test_a.py': SKIPS}, ('--strict',), (0, '1 passed, 0 failed, 1 skipped'))):
             self.assertEqual(self.last(modules, *words), expected)
 
+    def test_what_failed_once_may_be_run_again(self):
+        once = HEAD + ('    def test_it(self):\n'
+                       '        path = __file__.rstrip("c") + ".seen"\n'
+                       '        before = base.os.path.exists(path)\n'
+                       '        open(path, "w").close()\n'
+                       '        self.assertTrue(before)\n')
+        for source, words, expected in (
+                (once, (), (1, '0 passed, 1 failed, 0 skipped')),
+                (once, ('--again',), (0, '1 passed, 0 failed, 0 skipped')),
+                (FAILS, ('--again',), (1, '0 passed, 1 failed, 0 skipped'))):
+            self.assertEqual(self.last({'unit/test_a.py': source}, *words), expected)
+
     def test_a_module_that_does_not_load_is_a_failure(self):
         for source in ('import no_such_module\n', 'def (\n', 'import os\nos._exit(0)\n',
                        PASSES + '        os.kill(os.getpid(), 9)\n', '"""Nothing."""\n'):
