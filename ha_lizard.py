@@ -1028,7 +1028,7 @@ class Host(Record):
         'settling': 0,          # how long that must be before it gets VMs: A11
         'falls': 0,             # how often it fell silent within the hour
         'role': '',             # what it says: master, slave:ADDRESS; '' unknown
-        'doing': '',            # what it says: idle, starting, promoting, suspended ...
+        'doing': '',            # what it says: idle, frozen, starting, promoting ...
         'version': '',          # the program it has shown, or ''
         'mute': 0,              # for how long it answers, and that program says nothing
         'lease': None,          # the promise of R-3 in seconds, if it counts
@@ -10048,7 +10048,9 @@ class Watcher(object):
         record = self.picture.facts.hosts.get(self.me)
         if record and is_away(record):
             return 'maintenance'
-        return {True: 'idle', False: 'starting'}['ready' in self.notes]
+        if 'ready' not in self.notes:
+            return 'starting'
+        return {True: 'frozen', False: 'idle'}[self.is_frozen()]
 
     def heirs(self, now):
         """(the succession list in force, its age): A8: the youngest anybody has."""

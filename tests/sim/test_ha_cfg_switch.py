@@ -101,6 +101,39 @@ class TestWatch(base.TestCase):
             self.assertIn(text, seen)
 
 
+class TestFreeze(base.TestCase):
+    """R-7: it is acknowledged by every host."""
+
+    def freeze(self, *lines):
+        story = scenario.Story()
+        try:
+            for line in ('pool a b c', 'fence ILO', 'vm v on c', 'ha on', 'run 60') + lines:
+                story.play(line)
+            began = story.world.now
+            status, screen = ha_cfg_case.run_cfg(story, 'a', 'freeze', '10')
+            took = story.world.now - began
+            frozen = [host.name for host in story.world.hosts.values()
+                      if host.powered and host.watcher and host.watcher.is_frozen()]
+        finally:
+            story.close()
+        return status, screen, took, sorted(frozen)
+
+    def test_all_say_so(self):
+        status, screen, took, frozen = self.freeze()
+        self.assertIn('every host that answers says that it is frozen', screen.text())
+        self.assertEqual((0, '', ['a', 'b', 'c']), (status, screen.errors(), frozen))
+        self.assertTrue(took <= 30, took)
+
+    def test_who_does_not_is_named(self):
+        status, screen, _, _ = self.freeze('daemon kill c', 'run 20')
+        self.assertEqual(cfg.DEGRADED, status)
+        self.assertIn('not frozen after 35 s: c', screen.errors())
+
+    def test_who_is_dead_need_not(self):
+        status, screen, _, _ = self.freeze('power off c', 'run 40')
+        self.assertEqual((0, ''), (status, screen.errors()))
+
+
 class TestExitStatuses(ha_cfg_case.Case):
     """Each that the help names."""
 
