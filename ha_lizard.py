@@ -8557,6 +8557,7 @@ class Round(object):
         self.site, self.dry_run = site, dry_run
         site.notes.dry_run = dry_run
         self.jobs, self.tried = {}, {}
+        self.unsaved = {}               # what was not done because it cannot be noted
 
     def run(self):
         for _ in range(MOST_STEPS):
@@ -8565,8 +8566,10 @@ class Round(object):
             plan = decide(self.site.settings, view)
             self.site.decided(plan.why)
             meanwhile(self.site, view)
-            changed = [action for action in plan.actions if self.begin(action)]
-            if not self.jobs and not plan.actions and not plan.wait:
+            # The disk is as full a moment later: such an act waits for the next round.
+            actions = [action for action in plan.actions if action.key() not in self.unsaved]
+            changed = [action for action in actions if self.begin(action)]
+            if not self.jobs and not actions and not plan.wait:
                 break
             if not changed:
                 self.attend(plan)
@@ -8600,6 +8603,7 @@ class Round(object):
         why = site.notes.save()
         if why:
             # Without a note of it, what is done now might be done twice.
+            self.unsaved[action.key()] = why
             return self.finish(action, 'not done, the state cannot be saved: ' + why)
         argv = action.argv(site)
         if argv is None:

@@ -187,6 +187,28 @@ class TestFiles(BadCase):
         self.assertEqual(['c'], [host.name for host in self.story.pool.masters()])
         self.recovers('v', 'a')
 
+    def test_what_a_full_disk_forbids_is_tried_once_a_round(self):
+        self.begin()
+        self.play('disk full b', 'run 30')
+        before, tried = (ha_lizard.decide, ha_lizard.Round.begin, ha_lizard.MOST_STEPS), []
+
+        def counting(*words):
+            tried.append(words[1])
+            return before[1](*words)
+        b = self.world.hosts['b']
+
+        def decide(settings, view):
+            if view.me.uuid != b.uuid:
+                return before[0](settings, view)
+            return ha_lizard.Plan('cut off', [ha_lizard.Suspend(why='cut off', reboot=False)])
+        ha_lizard.decide = decide
+        ha_lizard.Round.begin, ha_lizard.MOST_STEPS = counting, 50
+        try:
+            self.play('run 60')
+        finally:
+            ha_lizard.decide, ha_lizard.Round.begin, ha_lizard.MOST_STEPS = before
+        self.assertTrue(3 <= len(tried) <= 6, len(tried))     # rounds
+
     def test_disk_full(self):
         """What cannot be noted is not done: it might be done twice."""
         self.begin()
