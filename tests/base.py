@@ -91,6 +91,18 @@ class TestCase(unittest.TestCase):
             self.fail(why or '%r is more than %r' % (one, other))
 
 
+class StoryCase(TestCase):
+    """A test with a story of a simulated pool, and its end."""
+
+    def run(self, result=None):
+        self.story = None
+        try:
+            return TestCase.run(self, result)
+        finally:
+            if self.story:
+                self.story.close()
+
+
 def show(items):
     """Text as it reads, so that a failure over many lines can be read too."""
     if isinstance(items, str) and '\n' in items:

@@ -18,15 +18,7 @@ ACTS = ('vm-start', 'vm-reset-powerstate', 'vm-shutdown', 'host-declare-dead', '
 LIZARD = ha_lizard.to_text(binascii.unhexlify('f09fa68e'))          # 4 bytes of UTF-8
 
 
-class BadCase(base.TestCase):
-    def run(self, result=None):
-        self.story = None
-        try:
-            return base.TestCase.run(self, result)
-        finally:
-            if self.story:
-                self.story.close()
-
+class BadCase(base.StoryCase):
     def begin(self, *lines):
         """A pool in which HA has taken up work."""
         self.prepare(*(lines or POOL))

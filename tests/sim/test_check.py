@@ -102,7 +102,7 @@ LINES = (
 )
 
 
-class TestCheck(base.TestCase):
+class TestCheck(base.StoryCase):
     def play(self, lines):
         self.story = Story()
         for line in lines:
@@ -117,14 +117,6 @@ class TestCheck(base.TestCase):
         for pbd in database.rows('pbd'):
             if pbd['host'] == host.uuid:
                 database.set('pbd', pbd['uuid'], currently_attached=False)
-
-    def run(self, result=None):
-        self.story = None
-        try:
-            return base.TestCase.run(self, result)
-        finally:
-            if self.story:
-                self.story.close()
 
     def findings(self, programs, *words):
         """(exit status, {(colour, subject): its texts}, the text) of a check on a."""
