@@ -4429,7 +4429,20 @@ def xe_argv(command, *parameters):
 
 def own_argv(*words):
     """A child that runs this very file: bounded as a whole, and fallible."""
-    return [sys.executable or 'python', OWN_PATH, 'act'] + list(words)
+    return own_program() + ['act'] + list(words)
+
+
+def own_program():
+    """[interpreter, what to run]; words for main() follow.
+
+    Imported, it is the compiled form beside this file.  Run by its path, each
+    child would first compile all of it: a second of an old dom0 before a fence.
+    """
+    folder, name = os.path.split(OWN_PATH)
+    module = re.match(r'([A-Za-z_]\w*)\.py[co]?\Z', name)
+    start = module and '-cimport sys; sys.path[0] = %r; import %s as own; ' \
+        'sys.exit(own.main(sys.argv[1:]))' % (folder, module.group(1))
+    return [sys.executable or 'python', start or OWN_PATH]
 
 
 def kind_of(result):
@@ -5832,7 +5845,7 @@ MENU = r'(?i)enter selection[^\n]*: *$'
 
 
 def talk_argv(address):
-    return [sys.executable or 'python', OWN_PATH, 'talk', address]
+    return own_program() + ['talk', address]
 
 
 def to_script(steps):

@@ -5,7 +5,10 @@ HA_LIZARD_ROOT names.
 """
 
 import os
+import py_compile
+import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -520,6 +523,40 @@ class Words(DaemonTest):
     def test_the_path_of_this_file_is_full(self):
         self.assertTrue(os.path.isabs(ha_lizard.OWN_PATH))
         self.assertTrue(os.path.exists(ha_lizard.OWN_PATH))
+
+    def test_a_child_is_this_very_file_wherever_it_begins(self):
+        """Whatever its folder is called; not what lies where the parent stands."""
+        begun = self.folder()
+        base.write(os.path.join(begun, 'ha_lizard.py'), 'raise SystemExit("a stranger")\n')
+        for name in 'it\'s "here"', 'plain':
+            for file in 'ha_lizard.py', 'ha-lizard':
+                folder = os.path.join(self.folder(), name)
+                os.mkdir(folder)
+                path = os.path.join(folder, file)
+                shutil.copy(os.path.join(base.ROOT, 'ha_lizard.py'), path)
+                self.assertEqual((0, ha_lizard.USAGE + '\n'), self.child_of(path, begun))
+
+    def child_of(self, path, begun):
+        """(status, output) of what own_program() is for a file at that path."""
+        own, ha_lizard.OWN_PATH = ha_lizard.OWN_PATH, path
+        try:
+            argv = ha_lizard.own_program() + ['--help']
+        finally:
+            ha_lizard.OWN_PATH = own
+        child = subprocess.Popen(argv, cwd=begun, close_fds=True,
+                                 stdout=subprocess.PIPE)
+        output = ha_lizard.to_text(child.communicate()[0])
+        return child.returncode, output
+
+    def test_a_child_is_not_compiled_anew(self):
+        path = os.path.join(self.folder(), 'ha_lizard.py')
+        shutil.copy(os.path.join(base.ROOT, 'ha_lizard.py'), path)
+        py_compile.compile(path, None, None, True)
+        before = os.stat(path)
+        # For Python still the source that it compiled; whoever reads it, fails.
+        base.write(path, '!' * before.st_size)
+        os.utime(path, (before.st_mtime, before.st_mtime))
+        self.assertEqual((0, ha_lizard.USAGE + '\n'), self.child_of(path, '/'))
 
 
 class Bugs(base.TestCase):
