@@ -1034,6 +1034,7 @@ class Host(Record):
         'lease': None,          # the promise of R-3 in seconds, if it counts
         'tie': False,           # ... and that it holds in an exact half, too
         'domains': None,        # uuids that really run there; None: unknown
+        'boot': '',             # the id of its boot, while it tells that; '' unknown
         'confirmed': False,     # the administrator says that it is dead: R-7
         'seen': True,           # it has answered since this host took up work
         'follows': False,       # it says that this host is its master
@@ -1068,6 +1069,7 @@ class Vm(Record):
         'memory': 0,            # bytes it needs to start
         'wait': 0,              # seconds until a start is tried again
         'starting': '',         # uuid of the host on which we began to start it
+        'boot': '',             # ... and the id of its boot at that time; '' unknown
         'error': '',            # why the last start failed
         'locked': False,        # ... because a host still holds a lock on its disks
         'ran': None,            # when it was last seen running, while nobody knows why
@@ -1782,7 +1784,18 @@ def clean_ups(settings, view):
             actions.append(DeclareDead(host=host))
         elif settings.fence_host_forget:
             actions.append(Forget(host=host))
+    actions.extend([ResetPower(vm=vm, host=host) for host in view.others()
+                    for vm in lost_starts(view, host)])
     return untried(view, actions)[:MOST_RESETS - count(view, ResetPower)]
+
+
+def lost_starts(view, host):
+    """VMs whose start a host has taken along into a reboot: xapi would wait for
+    its answer for ever.  Only its own new boot and its own list prove that."""
+    if not host.answers or not host.boot or host.domains is None:
+        return []
+    return [vm for vm in view.vms if vm.busy and vm.starting == host.uuid and vm.boot
+            and vm.boot != host.boot and not is_starting(view, vm) and not found_on(view, vm)]
 
 
 def found_on(view, vm):
@@ -2500,7 +2513,7 @@ class StartVm(XeAction):
         return 'start ' + self.vm.uuid
 
     def xe(self, site):
-        site.notes['starting.' + self.vm.uuid] = self.host.uuid
+        site.notes['starting.' + self.vm.uuid] = ('%s %s' % (self.host.uuid, self.host.boot)).strip()
         return 'vm-start', 'uuid=' + self.vm.uuid, 'on=' + self.host.uuid
 
     def seconds(self, site):
@@ -4225,15 +4238,15 @@ class WatchRow(Record):
     fields = {
         'answered': 0, 'last': 0, 'alive_at': 0, 'failing': True, 'silent': False, 'seen': False,
         'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
-        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'domains': None}
+        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'boot': '', 'domains': None}
     order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
-             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'domains')
+             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'boot', 'domains')
 
     def text(self):
         return WATCH_ROW % (
             self.answered, self.last, self.alive_at, self.failing, self.silent, self.seen,
             self.unsure, self.left, self.back, number_text(self.lease), self.tie,
-            self.leased, pack([self.role, self.doing, self.version]),
+            self.leased, pack([self.role, self.doing, self.version, self.boot]),
             domains_text(self.domains))
 
 
@@ -4253,7 +4266,7 @@ def parse_watch_row(text):
         setattr(row, name, float(values[name]))
     for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'tie'):
         setattr(row, name, values[name] == '1')
-    for name in ('role', 'doing', 'version'):
+    for name in ('role', 'doing', 'version', 'boot'):
         setattr(row, name, values[name])
     if values['domains'] != '-':
         row.domains = values['domains'].split()
@@ -9029,6 +9042,7 @@ class Site(object):
         host.confirmed = host.uuid in self.watch.confirmed
         if row.domains is not None:
             host.domains = set(row.domains)
+        host.boot = row.boot
         host.falls = len(self.lately('falls', host.uuid))
         host.fences = len(self.lately('fences', host.uuid))
         host.unproved = 'unproved.' + host.uuid in self.notes.facts
@@ -9041,7 +9055,7 @@ class Site(object):
         vm = vm_of(record)
         vm.wait, vm.error = max(0, again - self.dom0.now()), error
         vm.locked = 'SR_BACKEND_FAILURE_46' in error
-        vm.starting = self.notes.get('starting.' + vm.uuid)
+        vm.starting, vm.boot = (self.notes.get('starting.' + vm.uuid).split() + ['', ''])[:2]
         vm.noted = record['will'] == 'true'
         if self.settings.vm_shutdown_is_intent:
             vm.ran = self.notes.number('ran.' + vm.uuid)
@@ -10130,7 +10144,7 @@ class Watcher(object):
             back=peer.back, lease=peer.lease, tie=peer.tie, leased=peer.leased)
         if peer.knows(now):
             row.role, row.doing = peer.report.role, peer.report.doing
-            row.version = peer.report.version
+            row.version, row.boot = peer.report.version, peer.report.boot
         if peer.domains is not None and now - peer.listed <= RENEWED:
             row.domains = peer.domains
         return row

@@ -1875,6 +1875,40 @@ class DiedOver(Case):
         self.check('slave n3 is off; cleaning up', 'reset the power state of web')
 
 
+class LostStarts(Case):
+    """xapi waits for ever for a start that the host took along into a reboot."""
+
+    def setUp(self):
+        Case.setUp(self)
+        self.vms = [vm('web', busy=True, starting='n3', boot='one')]
+        self.set('n3', boot='two')
+
+    def resets(self):
+        return [each for each in self.actions() if each.startswith('reset')]
+
+    def test_that_the_new_boot_proves_it(self):
+        self.check('cleaning up', 'reset the power state of web')
+
+    def test_that_the_same_boot_may_still_be_at_it(self):
+        self.set('n3', boot='one')
+        self.assertEqual([], self.resets())
+
+    def test_that_its_own_word_is_needed(self):
+        for unknown in (FAILING, {'boot': ''}, {'domains': None}, {'domains': ('web',)}):
+            self.setUp()
+            self.set('n3', unknown)
+            self.assertEqual([], self.resets(), unknown)
+
+    def test_that_another_has_nothing_to_do_with_it(self):
+        for mine in ({'starting': ''}, {'starting': 'n2'}, {'boot': ''}, {'busy': False}):
+            self.vms[0].__dict__.update({'busy': True, 'starting': 'n3', 'boot': 'one'})
+            self.vms[0].__dict__.update(mine)
+            self.assertEqual([], self.resets(), mine)
+
+    def test_that_our_own_child_still_waits(self):
+        self.given['busy'] = {StartVm(vm=self.vms[0], host=self.hosts[2]): 5}
+        self.assertEqual([], self.resets())
+
 class Settling(Case):
     """A11: who has just come back, or falls silent all the time, gets no VMs."""
 
