@@ -1984,9 +1984,10 @@ def decide_starts(settings, view):
         # Its database may be older than what those hosts were given to run.
         return Plan('not starting VMs: this master was called late and %s is not '
                     'proved off' % ', '.join(away), [], warnings)
-    if not view.storage:
-        return Plan('VMs are down', untried(view, [LookAtStorage()]), warnings)
     starts, remarks = placements(view, sorted(down, key=start_order))
+    # What would find no place on any storage is no reason to look it up, each round.
+    if starts and not view.storage:
+        return Plan('VMs are down', untried(view, [LookAtStorage()]), warnings)
     order = lowest_order(view, starts)
     room = max(0, settings.start_parallel - count(view, StartVm))
     return Plan('; '.join(['VMs are down'] + remarks),
