@@ -1045,6 +1045,10 @@ class Starting(Case):
         self.given = {'storage': False}
         self.check('VMs are down', 'look up which host has which storage')
 
+    def test_not_to_look_at_it_for_what_fits_nowhere(self):
+        self.given, self.vms[0].memory = {'storage': False}, 1000
+        self.assertEqual([], [each for each in self.actions() if each.startswith('look')])
+
     def test_nothing_when_the_storage_is_unknown(self):
         self.given = {'storage': False,
                       'tried': {'look up which host has which storage': 'no'}}
