@@ -11,6 +11,7 @@ from base import only_if
 MODERN = sys.version_info >= (3, 6)
 if MODERN:
     import failover
+    import starts
     import growth
     import pools
     import rounds
@@ -118,6 +119,17 @@ class Failover(base.TestCase):
         self.assertTrue(line['first'] <= line['last'] <= 70)
         line['last'] = 2 * line['last floor']
         self.assertIn('2.00 x the floor', ' '.join(failover.objections(line)))
+
+
+class Starts(base.TestCase):
+    @only_if(MODERN, 'the bench needs Python 3')
+    def test_that_four_is_what_one_host_serves(self):
+        lines = [dict(starts.measure(2, choice), best=45) for choice in (4, 8)]
+        self.assertEqual([0, True], [lines[0]['waited'], lines[1]['waited'] > 0])
+        self.assertTrue(lines[1]['last'] <= lines[0]['last'] <= 1.1 * lines[1]['last'])
+        lines[0]['waited'] = 1
+        self.assertEqual(2, len(starts.objections(lines[0])))
+        self.assertEqual([], starts.objections(lines[1]))
 
 
 class Startup(base.TestCase):

@@ -1498,6 +1498,23 @@ class Start(TestCase):
     $?=0
     """, ['new'], setup=with_vms)
 
+    def test_a_host_builds_four_at_a_time(self):
+        """xenopsd has four workers; what comes later waits, on this host alone."""
+        self.play("""
+    ! [vm(name, None, name) for name in ('v1', 'v2', 'v3', 'v4')]
+    a&1 xe vm-start uuid={v1} on={xen-a}
+    a&2 xe vm-start uuid={v2} on={xen-a}
+    a&3 xe vm-start uuid={v3} on={xen-a}
+    a&4 xe vm-start uuid={v4} on={xen-a}
+    ! run(1)
+    a&5 xe vm-start uuid={db1} on={xen-a}
+    ! run(2.5)
+    ? [where(name) for name in ('v1', 'v4', 'db1')] => ['xen-a', 'xen-a', 'nowhere']
+    ? [host.xapi.queued for name, host in sorted(hosts.items())] => [1, 0, 0]
+    ! run(3)
+    ? where('db1') => xen-a
+    """, ['new'], setup=with_vms)
+
     def test_blocked(self):
         self.play("""
     a$ xe vm-param-set uuid={db1} blocked-operations:start=no

@@ -42,6 +42,7 @@ HELLO_RETRY, HELLO_PERMANENT = 5.0, 60.0                        # 8(g)
 LINK_RETRY = (2.0, 256.0)           # back-off of a slave's link to its master: 8(g)
 FORWARD_RETRIES, FORWARD_PAUSE = 10, 10.0                       # 8(c)
 LISTENS_BEFORE = 2.0                # xapi answers that long before it is ready
+WORKERS = 4                         # of xenopsd: so many domains at a time does a host build
 ENABLE_AFTER = 1.0                  # from hello to enabled=true: 9.3
 BODY_LIMIT = 200 * 1024             # of a request: 0
 MAP_GAP = 0.01                      # between the removal and the adding of a key: 5
@@ -1129,14 +1130,24 @@ class Work(object):
 
     def __init__(self, process, seconds, effect):
         self.process, self.effect, self.over, self.error = process, effect, False, None
-        self.gate, self.lives = Gate(process.world), True
+        self.gate, self.lives, self.seconds, self.begun = Gate(process.world), True, seconds, False
         process.works.append(self)
-        process.world.at(seconds, self.finish)
+        self.begin_next()
+        process.queued += not self.begun
+
+    def begin_next(self):
+        """The first that waits for a worker, if there is one for it."""
+        works = self.process.works
+        waiting = [work for work in works if not work.begun]
+        if waiting and len(works) - len(waiting) < WORKERS:
+            waiting[0].begun = True
+            self.process.world.at(waiting[0].seconds, waiting[0].finish)
 
     def finish(self):
         if not self.lives:
             return
         self.process.works.remove(self)
+        self.begin_next()
         try:
             self.effect()
         except ApiError:
@@ -2467,6 +2478,7 @@ class XapiProcess(object):
         self.booted = False                 # started by a boot of the machine
         self.pending = None                 # the restart that was announced
         self.tasks, self.works, self.calls = [], [], []
+        self.queued = 0                 # works that had to wait for a worker
         self.gates, self.changes = {}, Gate(self.world)
         self.parked, self.backoff = [], 0   # relays that wait for the master
         self.heard, self.next_push, self.pushed = {}, 0.0, ''
