@@ -14,6 +14,10 @@ KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi 
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
         'disk', 'clean shutdown', 'maintenance', 'both')
 PAUSES = (1, 3, 8, 15, 21, 24, 27, 32, 38, 44, 47, 52, 65, 80, 110, 150, 250, 400)
+#: lines of a scenario that are a fault, and lines of a log that are part of a recovery
+FAULTS = ('power off', 'reboot', 'clean-shutdown', 'cut', 'xapi restart', 'xapi stop', 'xapi hang',
+          'daemon kill', 'storage off', 'disk full')
+RECOVERY = (' act: fence', ' act: take over', ' act: become master', ' act: reset', ' act: start')
 OFTEN = ('power', 'power', 'cut', 'cut', 'both', 'bmc', 'cut pair')
 
 
@@ -166,16 +170,18 @@ class Outcome(object):
         self.text, self.kinds = text, []
         self.violations, self.owed, self.saved = [], [], []
         self.promoted = self.fenced = self.recovered = self.tie = self.failed_fence = 0
-        self.seconds = 0
+        self.second_fault = self.seconds = 0
 
 
 def play(text):
     """Run a scenario and judge it: an Outcome."""
     outcome = Outcome(text)
     story = scenario.Story()
-    log = []
+    log, moments = [], []
     try:
         for line in text.splitlines():
+            if [1 for fault in FAULTS if line.startswith(fault)]:
+                moments.append(story.world.now)
             story.play(line)
             log.extend(story.lines())
         outcome.seconds = story.world.now
@@ -189,8 +195,17 @@ def play(text):
     outcome.failed_fence = has(log, 'failed: fence')
     outcome.recovered = has(log, 'done: start')
     outcome.tie = has(log, 'exactly half')
+    outcome.second_fault = bool([moment for moment in moments if is_within(moment, log)])
     outcome.log = log
     return outcome
+
+
+def is_within(moment, log):
+    """Was a recovery under way then, that started VMs afterwards?"""
+    begun = [line for line in log if [1 for text in RECOVERY if text in line]
+             and moment - 30 <= float(line.split()[0]) <= moment]
+    return bool(begun and [line for line in log if ' done: start' in line
+                           and moment < float(line.split()[0]) <= moment + 600])
 
 
 def has(log, text):
@@ -232,13 +247,15 @@ def owed(story, side):
     if not hosts or [host for host in hosts if not is_able(host)]:
         return []                       # a second fault stands in the way
     outside = [world.hosts[name] for name in world.order if name not in side]
-    if [host for host in outside if not is_provable(story, host)]:
+    if [host for host in outside if not is_provable(story, host, side)]:
         return []
     return sorted([name for name in story.vms if name not in story.unmanaged])
 
 
-def is_provable(story, host):
-    """Can it be known of a host outside that its domains are gone?"""
+def is_provable(story, host, side):
+    """Can it be known of a host outside that its domains are gone?  Who has rebooted
+    since knows of no promise (R-3)."""
     if story.method == 'POOL':
-        return host.promised
+        return [name for name, boots in host.promised.items()
+                if name in side and story.world.hosts[name].boots == boots]
     return story.world.devices.works(host.name)

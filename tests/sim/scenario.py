@@ -172,11 +172,14 @@ class SimWorld(World):
         World.power_off(self, name)
 
     def note_promises(self):
-        """Who has promised to stop its VMs, before links or power change."""
+        """Who has promised to stop its VMs, and to whom: before links or power change."""
         for name in self.order:
             watcher = self.hosts[name].watcher
             if watcher and name not in self.lost:
-                self.hosts[name].promised = bool(watcher.guardian.given())
+                self.hosts[name].promised = dict([
+                    (other, self.hosts[other].boots) for other in self.order if other != name
+                    and self.reaches(name, other) and self.hosts[other].watcher
+                    and watcher.guardian.given()])
 
 
 class Halves(object):

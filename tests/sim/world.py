@@ -138,7 +138,8 @@ class Host(object):
         self.watchdog = True            # /dev/watchdog works there
         self.dog = None                 # the ticket of its bite
         self.no_daemon = False          # somebody stopped it: `daemon kill`
-        self.promised = False           # it would stop its VMs if it were cut off
+        self.promised = {}              # who heard that it would stop its VMs if it were
+                                        # cut off: name -> number of that boot
         self.clock = 0                  # seconds by which its wall clock is wrong
         self.old_version = False        # it runs a program without datagrams
         self.xapi = self.watcher = self.dom0 = None
