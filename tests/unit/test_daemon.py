@@ -130,12 +130,20 @@ class DaemonTest(base.TestCase):
 
     def holds_it(self, pid):
         """Whether that process is a daemon of this test: it has our file open."""
+        return self.root + PIDS in [self.target('/proc/%d/fd/%s' % (pid, name))
+                                    for name in self.names('/proc/%d/fd' % pid)]
+
+    def target(self, link):
         try:
-            return self.root + PIDS in [
-                os.readlink('/proc/%d/fd/%s' % (pid, name))
-                for name in os.listdir('/proc/%d/fd' % pid)]
+            return os.readlink(link)
+        except EnvironmentError:                # just closed: it is none of ours
+            return ''
+
+    def names(self, folder):
+        try:
+            return os.listdir(folder)
         except EnvironmentError:
-            return False
+            return []
 
     def wait_until(self, condition, seconds=10):
         end = clock() + seconds
