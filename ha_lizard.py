@@ -1473,7 +1473,9 @@ def suspend(settings, view, why):
 # -- the master ---------------------------------------------------------------
 
 def decide_as_master(settings, view):
-    if view.xapi and view.promoting is not None:
+    # A xapi that starts as master answers before it has looked for another one,
+    # with its old database.
+    if view.promoting is not None and (view.xapi or view.master is not view.me):
         return Plan('waiting for xapi to come up as master', wait=2)
     if view.xapi:
         return decide_with_deaf_xapi(settings, view)
@@ -8806,7 +8808,9 @@ class Site(object):
             self.xapi = self.xapi or 'no facts'
             self.note_deaf_xapi()
             return
-        self.xapi, self.stale, self.facts, self.told = '', False, facts, True
+        self.xapi, self.facts, self.told = '', facts, True
+        # The database of before a promotion serves no second decision.
+        self.stale = self.role == 'master' and facts.master != self.me
         for key in ('xapi_silent', 'xapi_restarted'):
             del self.notes[key]
         self.configure(pool_settings(facts.other))

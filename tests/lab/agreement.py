@@ -41,8 +41,6 @@ PASSING = (
      'the end of one of the two above; another machine at work makes a call of xe late'),
     (r'^decide xapi gives no answer \(xe pool-list gave no answer in time\)$',
      'XE_TIMEOUT is 2 s here, and a machine with other work to do may take longer'),
-    (r'^decide pool.conf says that this host is the master, the database says',
-     'seen on hosts only, before the first answer of a new master; why is not found yet'),
     (r'^decide master \w+ is silent; \w+ says that it is the master',
      'said only by a round between the datagram of a new master and the answer of its xapi'))
 
