@@ -30,20 +30,36 @@ class AgreementTest(base.TestCase):
             self.compare(fault, json.loads(output.decode()))
 
     def compare(self, fault, told):
-        same = passing = 0
-        for host in sorted(told['sim']):
-            one, other = told['sim'][host], told['lab'][host]
-            if one != other:
-                why = '%s: %s decides otherwise\nsimulator:%s\nhosts:%s' % (
-                    fault, host, '\n    '.join([''] + one), '\n    '.join([''] + other))
-                passing += len(one) + len(other)
-                one, other = agreement.settled(one), agreement.settled(other)
-                passing -= 2 * len(one)
-                self.assertEqual(one, other, why)
-            same += len(one)
-        print('| %-20s %2d lines of the journals are the same, %2d may differ, %3.0f s' % (
-            fault, same, passing, told['seconds']))
-        self.assertLess(0, same + passing, fault)
+        sim, lab = told['sim'], told['lab']
+        same = more = 0
+        for host in sorted(sim['lines']):
+            one, other = sim['lines'][host], lab['lines'][host]
+            self.assertIsNone(agreement.difference(sim, lab, host), (
+                '%s: %s decides otherwise\nsimulator:%s\nhosts:%s' % (
+                    fault, host, '\n    '.join([''] + one), '\n    '.join([''] + other))))
+            both = min(len(agreement.settled(one)), len(agreement.settled(other)))
+            if one == other:
+                both = len(one)
+            same, more = same + both, more + len(one) + len(other) - 2 * both
+        for what in 'on', 'masters', 'vms':
+            self.assertEqual(sim[what], lab[what], '%s: %s' % (fault, what))
+        print('| %-24s %2d lines of the journals are the same, %2d may differ, %3.0f s' % (
+            fault, same, more, told['seconds']))
+        self.assertLess(0, same + more, fault)
+
+    def test_what_is_a_difference(self):
+        told = {'lines': {'a': ['decide x', 'act y', 'act z']}, 'on': ['a']}
+        for lines, on, differs in ((['decide x', 'act y', 'act z'], ['a'], False),
+                                   (['decide x', 'act y'], ['a'], True),
+                                   (['decide x', 'act y'], [], True),
+                                   (['act y', 'decide x', 'act z'], ['a'], True)):
+            other = {'lines': {'a': lines}, 'on': on}
+            self.assertEqual(differs, bool(agreement.difference(told, other, 'a')), lines)
+        # Who dies says less, but nothing else.
+        told['on'] = []
+        for lines, differs in (['decide x'], False), (['act y'], True):
+            other = {'lines': {'a': lines}, 'on': []}
+            self.assertEqual(differs, bool(agreement.difference(told, other, 'a')), lines)
 
     def test_every_exception_has_a_reason(self):
         for pattern, reason in agreement.PASSING:
