@@ -147,16 +147,25 @@ class SecurityTest(hosts.Case):
     # -- datagrams
 
     def attack(self, kind):
-        """What the watcher of a believes of b after it."""
+        """Versions that the watcher of a believes of b meanwhile."""
         host, me = self.lab.world.hosts['a'], self.lab.world.hosts['b'].uuid
         base.write(self.lab.world.hosts['b'].files.place('/var/lab/attack.py'), ATTACK)
-        self.on('ip addr add 10.77.0.99/32 dev eth0 2>/dev/null; %s /var/lab/attack.py %s %s %s %s' % (
-            hosts.PYTHON, base.ROOT, me, host.uuid, kind), 0, 'b')
-        self.lab.run(0.5)
-        # Whatever differs for a round is in this file.
-        self.lab.until(lambda: me in host.files.get(ha_lizard.WATCH, ''), 20)
-        watch = ha_lizard.read_watch(self.lab.world.hosts['a'].dom0, host.files[hosts.BOOT_ID].strip())
-        return watch.peers[me].version
+        process = self.lab.seats['b'].begin(
+            'ip addr add 10.77.0.99/32 dev eth0 2>/dev/null; exec %s /var/lab/attack.py %s %s %s %s '
+            '>/var/lab/attack.log 2>&1' % (hosts.PYTHON, base.ROOT, me, host.uuid, kind))
+        seen = set()
+
+        def look():
+            # Whatever differs for a round is in this file.
+            watch = ha_lizard.read_watch(host.dom0, host.files[hosts.BOOT_ID].strip())
+            if watch and me in watch.peers:
+                seen.add(watch.peers[me].version)
+            return process.poll() is not None
+        self.lab.until(look, 120)
+        self.assertEqual(0, process.wait(), self.lab.text('b', '/var/lab/attack.log'))
+        end = ha_lizard.clock() + 0.5
+        self.lab.until(lambda: look() and ha_lizard.clock() > end, 5)
+        return sorted(seen)
 
     def test_datagrams(self):
         self.on('service ha-lizard stop -w; rm -f %s; service ha-lizard start' % ha_lizard.WATCH)
@@ -164,15 +173,15 @@ class SecurityTest(hosts.Case):
         self.lab.run(3)
         self.assertEqual(0, self.dropped())
         # An old echo proves nothing, but may be of one who does not hear us: not counted.
-        self.assertEqual('', self.attack('replayed'))
+        self.assertEqual([''], self.attack('replayed'))
         self.assertEqual(0, self.dropped())
         for number, kind in enumerate(('unsigned', 'forged', 'oversized', 'garbage', 'stranger')):
-            self.assertEqual('', self.attack(kind), kind)
+            self.assertEqual([''], self.attack(kind), kind)
             self.assertDropped(12 * (number + 1))
         # The test has teeth: b itself, signed and in answer to a, is believed; once.
-        self.assertEqual('6.6.6', self.attack('true'))
+        self.assertIn('6.6.6', self.attack('true'))
         self.assertDropped(60)
-        self.assertEqual('6.6.6', self.attack('repeated'))
+        self.assertIn('6.6.6', self.attack('repeated'))
         self.assertDropped(72)
 
     def dropped(self):
