@@ -42,7 +42,7 @@ PASSING = (
      'said only by a round that begins between the fault and the end of the patience'),
     (r'^decide master \w+ answers$',
      'the end of one of the two above; another machine at work makes a call of xe late'),
-    (r'^decide xapi gives no answer \(xe pool-list gave no answer in time\)$',
+    (r'^decide xapi gives no answer \(xe [a-z]+-list gave no answer in time\)$',
      'XE_TIMEOUT is 2 s here, and a machine with other work to do may take longer'),
     (r'^decide master \w+ is silent; \w+ says that it is the master',
      'said only by a round between the datagram of a new master and the answer of its xapi'))
@@ -175,13 +175,16 @@ def difference(one, other, name):
 
 def settled(lines):
     """Those that must be the same in both, in their order."""
-    kept = []
+    kept, decided = [], None
     for line in lines:
-        passing = [1 for pattern, _ in PASSING if re.search(pattern, line)]
-        # A decision that stands is told again only when another was told between.
-        again = kept[-1:] == [line] and line.startswith('decide')
-        if not passing and not again and not re.search(CHORES, line):
-            kept.append(line)
+        if re.search(CHORES, line) or [1 for pattern, _ in PASSING if re.search(pattern, line)]:
+            continue
+        if line.startswith('decide'):
+            # One that stands is told again only when another was told between.
+            if line == decided:
+                continue
+            decided = line
+        kept.append(line)
     return kept
 
 

@@ -51,7 +51,8 @@ class AgreementTest(base.TestCase):
         told = {'lines': {'a': ['decide x', 'act y', 'act z']}, 'on': ['a']}
         chore = 'act show that b is failed'
         for lines, on, differs in ((['decide x', 'act y', 'act z'], ['a'], False),
-                                   (['decide x', 'decide x', 'act y', 'act z'], ['a'], False),
+                                   (['decide x', 'act y', 'decide x', 'act z'], ['a'], False),
+                                   (['decide x', 'act y', 'decide w', 'act z'], ['a'], True),
                                    (['decide x', 'act y', 'act y', 'act z'], ['a'], True),
                                    (['decide x', chore, 'act y', 'act z'], ['a'], True),
                                    (['decide x', 'act y'], ['a'], True),
