@@ -114,7 +114,8 @@ class EnduranceTest(hosts.Case):
                 if 'ha-lizard run --every' in text:
                     self.seat.signal(each, 15)
                     break
-            self.lab.until(lambda: process.poll() is not None, 20)
+            # Alerts that are under way live for another 30 s.
+            self.lab.until(lambda: process.poll() is not None and not self.seat.processes(), 60)
         self.assertEqual({}, self.seat.processes())
 
 
