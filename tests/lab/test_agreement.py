@@ -10,6 +10,8 @@ import agreement
 import base
 import hosts
 
+#: all of them take 100 s of CPU; .ci/run has fewer
+FAULTS = [name for name in os.environ.get('HA_LIZARD_LAB_FAULTS', '').split(',') if name]
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'agreement.py')
 
 
@@ -23,7 +25,7 @@ def play(fault):
 class AgreementTest(base.TestCase):
     def test_the_order_of_decisions(self):
         """All of it the same on every host, but for what PASSING names."""
-        playing = [(fault, play(fault)) for fault in agreement.FAULTS]
+        playing = [(fault, play(fault)) for fault in FAULTS or agreement.FAULTS]
         played = [(fault, child, child.communicate()) for fault, child in playing]
         for fault, child, (output, errors) in played:
             self.assertEqual(0, child.returncode, '%s: %s' % (fault, errors.decode()))

@@ -8,7 +8,7 @@ import unittest
 import base
 import hosts
 
-#: 2000 of them take 140 s of CPU; .ci/run has fewer
+#: 2000 of them take two minutes of CPU; .ci/run has fewer
 ROUNDS = int(os.environ.get('HA_LIZARD_LAB_ROUNDS', 2000))
 WARM = 100                      # rounds until everything that is loaded is loaded
 BIG, GROWTH = 20 * 1024, 1024   # KB
