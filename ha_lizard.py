@@ -1475,7 +1475,9 @@ def suspend(settings, view, why):
 # -- the master ---------------------------------------------------------------
 
 def decide_as_master(settings, view):
-    if view.xapi and view.promoting is not None:
+    # A xapi that starts as master answers before it has looked for another one,
+    # with its old database.
+    if view.promoting is not None and (view.xapi or view.master is not view.me):
         return Plan('waiting for xapi to come up as master', wait=2)
     if view.xapi:
         return decide_with_deaf_xapi(settings, view)
@@ -4300,16 +4302,17 @@ class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
     (the succession list in force), `confirmed` (uuids that the administrator
     says are dead), `guardian`, `flag` (the last switch of HA that anybody told:
-    (number, text), R-11), `pool`: that it is of."""
+    (number, text), R-11), `pool`: that it is of, `dropped`: so many bad datagrams
+    at least since this host booted (R-1)."""
     fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
-              'guardian': WatchGuardian(), 'flag': (0, None), 'pool': ''}
+              'guardian': WatchGuardian(), 'flag': (0, None), 'pool': '', 'dropped': 0}
 
     def text(self):
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
                  ('confirmed', ' '.join(self.confirmed)),
                  ('guardian', self.guardian.text()), ('flag', flag_text(self.flag)),
-                 ('pool', self.pool)]
+                 ('pool', self.pool), ('dropped', '%d' % self.dropped)]
         pairs.extend([('peer.' + uuid, row.text())
                       for uuid, row in sorted(self.peers.items())])
         return to_state(pairs)
@@ -4324,7 +4327,7 @@ def read_watch(dom0, boot):
         return Watch(
             boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
             confirmed=pairs['confirmed'].split(), flag=parse_flag(pairs['flag']),
-            pool=pairs['pool'],
+            pool=pairs['pool'], dropped=int(pairs.get('dropped', 0)),
             guardian=parse_guardian(pairs['guardian']),
             peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
                         if key.startswith('peer.')]))
@@ -8833,7 +8836,9 @@ class Site(object):
             self.xapi = self.xapi or 'no facts'
             self.note_deaf_xapi()
             return
-        self.xapi, self.stale, self.facts, self.told = '', False, facts, True
+        self.xapi, self.facts, self.told = '', facts, True
+        # The database of before a promotion serves no second decision.
+        self.stale = self.role == 'master' and facts.master != self.me
         for key in ('xapi_silent', 'xapi_restarted'):
             del self.notes[key]
         self.configure(pool_settings(facts.other))
@@ -9874,6 +9879,7 @@ class Watcher(object):
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
+        self.dropped = self.watch.dropped
         if self.watch.pool == self.pool:
             self.take_flag(self.watch.flag)
         self.guardian.take_up(self.watch, self.looked)
@@ -10125,14 +10131,15 @@ class Watcher(object):
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         heirs, guardian = self.heirs(now)[0].split(), self.guardian.state()
         state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
-                 heirs, sorted(self.confirmed), guardian, self.flag, self.pool)
+                 heirs, sorted(self.confirmed), guardian, self.flag, self.pool,
+                 doublings(self.dropped))
         if state == self.saved:
             return
         rows = dict([(uuid, self.row(uuid, peer, now))
                      for uuid, peer in self.peers.items()])
         self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
                            confirmed=sorted(self.confirmed), flag=self.flag,
-                           pool=self.pool, guardian=guardian)
+                           pool=self.pool, guardian=guardian, dropped=self.dropped)
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
         if not self.unfit:
@@ -10191,6 +10198,14 @@ class Watcher(object):
                 self.tell(self.dom0.now())
                 self.dom0.sleep(ALERT)
         self.guardian.stand_down()
+
+
+def doublings(count):
+    """How often 1 was doubled for it: a flood must not be a write to the disk a tick."""
+    doubled = 0
+    while count >> doubled:
+        doubled += 1
+    return doubled
 
 
 def read_order(dom0, boot):
@@ -10490,8 +10505,8 @@ def status(dom0, dry_run, every):
     pid_file = PidFile(dom0)
     pid = pid_file.holder()
     if pid:
-        say('ha-lizard %s runs, pid %s; pool.conf says %s; %s' % (
-            VERSION, pid, role_on_disk(dom0), age_of_round(dom0)))
+        say('ha-lizard %s runs, pid %s; pool.conf says %s; %s%s' % (
+            VERSION, pid, role_on_disk(dom0), age_of_round(dom0), bad_datagrams(dom0)))
         return 0
     if os.path.exists(pid_file.path):
         say('ha-lizard is dead: only its pid file is left')
@@ -10511,6 +10526,15 @@ def age_of_round(dom0):
     except EnvironmentError:
         return 'no round has ended yet'
     return 'the last round ended %d s ago' % max(0, dom0.wall() - written)
+
+
+def bad_datagrams(dom0):
+    """R-1: what came to our port and was not believed; '' if nothing did."""
+    watch = read_watch(dom0, dom0.read(BOOT_ID, '').strip())
+    if not watch or not watch.dropped:
+        return ''
+    return ('; %d or more datagrams dropped since the boot: unsigned, damaged, too large, '
+            'repeated or from no member' % watch.dropped)
 
 
 def stop(dom0, dry_run, every):

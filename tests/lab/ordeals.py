@@ -11,6 +11,7 @@ import ha_lizard
 import hosts
 
 REST = 120                  # seconds that a recovery may take
+LETTER = 30                 # seconds for which an alert that is under way may live on
 CALM = 6                    # seconds in which nothing may happen that should not
 
 # The same words as in the simulator.  HOSTS: how many; then the faults, each
@@ -179,6 +180,7 @@ class Story(object):
         for name, (status, output) in self.lab.on_all('service ha-lizard stop -w').items():
             if status:
                 wrong.append('%s: %s' % (name, output))
+        self.lab.until(lambda: not [1 for seat in self.lab.seats.values() if seat.processes()], LETTER)
         for name, seat in self.lab.seats.items():
             left = sorted(seat.processes().values())
             found += len(left)

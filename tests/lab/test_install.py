@@ -464,7 +464,7 @@ chmod 755 /usr/bin/systemctl""")
         self.name = 'b'
         self.clean()
         self.before = self.tree()
-        self.kill_and_repeat(OLD_TREE, STRIDE * 2)
+        self.kill_and_repeat(OLD_TREE, STRIDE * 2 - 1)
 
     def kill_and_repeat(self, prepare, stride=STRIDE):
         """A death between two commands that leave the disk as it is, is the death

@@ -52,5 +52,91 @@ class Migrated(base.TestCase):
         story.close()
 
 
+class Datagrams(base.TestCase):
+    """R-1: what is no word of a member is dropped and counted, and `status` says so."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.story = scenario.Story()
+        for line in 'pool n1 n2 n3', 'ha on', 'run 60':
+            self.story.play(line)
+        other = self.story.host('n2')
+        self.watcher, self.address = self.story.host('n1').watcher, other.address
+        self.dom0, self.signer = self.watcher.dom0, self.watcher.signer
+        self.text = ha_lizard.Report(uuid=other.uuid, boot=other.watcher.boot, number=10 ** 6,
+                                     nonce='n', version='6.6.6').text()
+
+    def tearDown(self):
+        self.story.close()
+
+    def seal(self, text, signer=None):
+        return (signer or self.signer).seal(text, {'a': self.watcher.nonces[-1]})['a']
+
+    def hear(self, *packets):
+        """How many of them were dropped."""
+        before = self.watcher.dropped
+        self.dom0.inbox = [(self.address, packet) for packet in packets]
+        self.watcher.hear(self.dom0.now())
+        return self.watcher.dropped - before
+
+    def believes(self):
+        return [peer.report.version for peer in self.watcher.peers.values()
+                if peer.address == self.address] == ['6.6.6']
+
+    def test_that_a_member_is_believed(self):
+        self.assertEqual(self.hear(self.seal(self.text)), 0)
+        self.assertTrue(self.believes())
+
+    def test_that_the_unsigned_is_counted(self):
+        packet = self.seal(self.text)
+        self.assertEqual(self.hear(packet[:packet.rindex('mac=')], packet[:-9], '',
+                                   self.seal(self.text, ha_lizard.Signer('another secret'))), 4)
+        self.assertFalse(self.believes())
+
+    def test_that_the_malformed_is_counted(self):
+        for part, instead in (('lease=-', 'lease=x'), ('ha-lizard 1', 'ha-lizard 2'),
+                              ('nonce=', 'once='), ('tie=', 'tie')):
+            self.assertEqual(self.hear(self.seal(self.text.replace(part, instead))), 1)
+        self.assertFalse(self.believes())
+
+    def test_that_the_oversized_is_counted(self):
+        text = self.text + 'x=%s\n' % ('y' * ha_lizard.LARGEST)
+        self.assertEqual(self.hear(self.seal(text)), 1)
+        self.assertFalse(self.believes())
+
+    def test_that_a_stranger_is_counted(self):
+        address, self.address = self.address, '10.0.0.99'
+        self.assertEqual(self.hear(self.seal(self.text)), 1)        # of the secret, but elsewhere
+        self.address = address
+        self.assertEqual(self.hear(self.seal(self.text.replace('uuid=', 'uuid=f'))), 1)
+        self.assertFalse(self.believes())
+
+    def test_that_a_repeated_one_is_counted(self):
+        packet = self.seal(self.text)
+        older = self.seal(self.text.replace('number=1', 'number=0'))
+        self.assertEqual(self.hear(packet, packet, older, packet), 3)
+
+    def test_that_the_status_tells_it_when_there_is_something(self):
+        self.assertEqual(ha_lizard.bad_datagrams(self.dom0), '')
+        self.dom0.inbox = [(self.address, '')] * 3
+        self.story.play('run 5')
+        self.assertIn('; 3 or more datagrams dropped', ha_lizard.bad_datagrams(self.dom0))
+
+    def test_that_a_flood_writes_seldom(self):
+        texts = set()
+        for _ in range(40):
+            self.dom0.inbox = [(self.address, '')] * 25
+            self.story.play('run 3')
+            texts.add(ha_lizard.bad_datagrams(self.dom0))
+        self.assertTrue(len(texts) <= 7, texts)
+        self.assertEqual(self.watcher.dropped, 1000)
+
+    def test_that_a_watcher_goes_on_counting(self):
+        self.dom0.inbox = [(self.address, '')]
+        for line in 'run 5', 'daemon kill n1', 'run 5', 'daemon start n1', 'run 5':
+            self.story.play(line)
+        self.assertEqual(self.story.host('n1').watcher.dropped, 1)
+
+
 if __name__ == '__main__':
     base.main()

@@ -794,6 +794,12 @@ class Promoting(Case):
         self.given['xapi'] = 'refused'
         self.assertEqual(self.check('waiting for xapi to come up as master').wait, 2)
 
+    def test_to_wait_for_it_while_its_database_is_the_old_one(self):
+        """It answers before it has looked for another master."""
+        self.given['role'] = 'master'
+        self.master = 'n2'
+        self.assertEqual(self.check('waiting for xapi to come up as master').wait, 2)
+
     def test_to_call_the_slaves(self):
         self.set('n2', off='ILO', **SILENT)
         plan = self.check('waiting for n3 to follow', 'tell the slaves who is master now')
