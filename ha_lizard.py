@@ -1072,6 +1072,7 @@ class Vm(Record):
         'boot': '',             # ... and the id of its boot at that time; '' unknown
         'error': '',            # why the last start failed
         'locked': False,        # ... because a host still holds a lock on its disks
+        'failures': 0,          # how often it failed since it last worked
         'ran': None,            # when it was last seen running, while nobody knows why
                                 # it is down: seconds since 1970 (A15)
         'meant': False,         # somebody shut it down through xapi
@@ -2061,7 +2062,11 @@ def placements(view, vms):
 
 
 def emptiest(hosts, vm, free):
-    """Where a VM likes to be, else where most memory is left."""
+    """Where a VM likes to be, else where most memory is left.  One whose disks a
+    host still marks as in use starts on that host alone, and xapi does not say
+    which: each in its turn."""
+    if vm.locked:
+        return sorted(hosts, key=lambda host: host.name)[vm.failures % len(hosts)]
     return sorted(hosts, key=lambda host: (host.uuid != vm.affinity,
                                            -free[host.uuid], host.name))[0]
 
@@ -9057,8 +9062,9 @@ class Site(object):
             host.lease, host.tie = row.lease, row.tie
 
     def vm(self, record):
-        _, again, error = self.backed_off('start', record['uuid'])
+        failures, again, error = self.backed_off('start', record['uuid'])
         vm = vm_of(record)
+        vm.failures = failures
         vm.wait, vm.error = max(0, again - self.dom0.now()), error
         vm.locked = 'SR_BACKEND_FAILURE_46' in error
         vm.starting, vm.boot = (self.notes.get('starting.' + vm.uuid).split() + ['', ''])[:2]

@@ -1051,6 +1051,13 @@ class Starting(Case):
         self.given = {'storage': False}
         self.check('VMs are down', 'look up which host has which storage')
 
+    def test_that_a_disk_that_is_marked_is_tried_on_each_host(self):
+        self.vms[0].__dict__.update({'locked': True, 'affinity': 'n1'})
+        tried = []
+        for self.vms[0].failures in 1, 2, 3:
+            tried += self.actions()
+        self.assertEqual(['start web on n2', 'start web on n3', 'start web on n1'], tried)
+
     def test_not_to_look_at_it_for_what_fits_nowhere(self):
         self.given, self.vms[0].memory = {'storage': False}, 1000
         self.assertEqual([], [each for each in self.actions() if each.startswith('look')])
