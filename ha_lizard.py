@@ -1108,6 +1108,7 @@ class View(Record):
         'xenserver_ha': False,  # xapi's own HA is on
         'xapi': '',             # why xapi gives no fresh facts, or ''
         'age': 0,               # of what is known of the pool
+        'asleep': 1e9,          # seconds since that was last the same for sure: is_asleep()
         'witness': False,       # every heuristic address answers
         'suspended': '',        # why this host suspended itself
         'frozen': '',           # until when all acts rest: R-7
@@ -1418,10 +1419,24 @@ def candidacy_objection(settings, view):
         return 'PROMOTE_SLAVE=0'
     if not view.me.enabled or view.me.maintenance:
         return 'this host is in maintenance'
-    # I12: what was already old when the master fell silent proves nothing.
+    return age_objection(settings, view)
+
+
+def age_objection(settings, view):
+    """I12: what was already old when the master fell silent proves nothing."""
     since_then = max(view.master.silence, view.master.unheard, view.xapi_silence)
-    if view.age - since_then > max(60, 3 * settings.monitor_delay):
+    if min(view.age, view.asleep) - since_then > max(60, 3 * settings.monitor_delay):
         return 'what this host knows of the pool was old when the master fell silent'
+
+
+def is_asleep(settings, view):
+    """While most members hear nothing of the master, nobody changes the pool: what
+    this host knew then does not grow old.  Else a master that crashes again and
+    again, always before its xapi is up, would have no successor."""
+    if not view.master or not view.master.silent or age_objection(settings, view):
+        return False
+    reach, total = votes(view)
+    return reach * 2 > total
 
 
 def turn_objection(settings, view):
@@ -8600,6 +8615,8 @@ class Round(object):
             self.bury(view)
             plan = decide(self.site.settings, view)
             self.site.decided(plan.why)
+            if is_asleep(self.site.settings, view):
+                self.site.notes['asleep'] = self.site.now_text()
             meanwhile(self.site, view)
             # The disk is as full a moment later: such an act waits for the next round.
             actions = [action for action in plan.actions if action.key() not in self.unsaved]
@@ -8997,7 +9014,8 @@ class Site(object):
             'thawed': now - notes.number('thawed', NEVER), 'placed': self.placed(),
             'xapi_silence': self.xapi_silence(),
             'restarted_xapi': 'xapi_restarted' in notes.facts,
-            'age': now - facts.at, 'suspended': notes.get('suspended'),
+            'age': now - facts.at, 'asleep': now - notes.number('asleep', NEVER),
+            'suspended': notes.get('suspended'),
             'ready': 'ready' in notes.facts,
             'uptime': now - max(self.watch.started, notes.number('enabled', NEVER)),
             'promoting': since(now, notes.number('promotion')),

@@ -439,6 +439,30 @@ class SlaveDecides(Case):
         self.check('master n1 is silent; not taking over: what this host knows '
                    'of the pool was old when the master fell silent')
 
+    def test_that_it_does_not_grow_old_while_the_master_sleeps(self):
+        self.silent()
+        self.given.update({'age': 1000, 'asleep': 30 + 60})
+        self.check('master n1 is silent: fencing it', 'fence n1')
+
+    def asleep(self):
+        return ha_lizard.is_asleep(Settings([('pool', self.settings)]), self.view())
+
+    def test_when_it_sleeps(self):
+        self.assertFalse(self.asleep())
+        self.silent()
+        self.assertTrue(self.asleep())
+        self.given['age'] = 30 + 61             # it was old before that
+        self.assertFalse(self.asleep())
+
+    def test_that_most_members_must_hear_nothing_of_it(self):
+        self.silent()
+        self.hosts.append(member('n4', SILENT))
+        self.assertFalse(self.asleep())
+
+    def test_that_nobody_sleeps_who_is_not_known(self):
+        self.master = 'n9'
+        self.assertFalse(self.asleep())
+
     def test_that_a_watcher_that_was_away_makes_nothing_old(self):
         self.silent(unheard=500)
         self.given['age'] = 510
