@@ -3542,6 +3542,7 @@ class Wire(object):
     def __init__(self, address='', port=0):
         self.address, self.port = address, port or Wire.port
         self.sockets = None         # family: socket; opened when first used
+        self.ends = {}              # address: end_of() it
 
     def open(self):
         self.sockets = {}
@@ -3579,14 +3580,21 @@ class Wire(object):
     def send(self, packets):
         if self.sockets is None:
             self.open()
-        for address, text in sorted(packets.items()):
-            place = place_of(address)
-            link = place and self.sockets.get(place[0])
+        for address, text in packets.items():
+            family, end = self.end_of(address)
+            link = self.sockets.get(family)
             if link:
                 try:
-                    link.sendto(to_bytes(text), place[1][:1] + (self.port,) + place[1][2:])
+                    link.sendto(to_bytes(text), end)
                 except (EnvironmentError, socket.error):
                     continue        # a full buffer, no route: the next tick tells again
+
+    def end_of(self, address):
+        """(family, address and port for a socket); the family of a name is None."""
+        if address not in self.ends:
+            family, place = place_of(address) or (None, ())
+            self.ends[address] = family, place[:1] + (self.port,) + place[2:]
+        return self.ends[address]
 
     def receive(self):
         if self.sockets is None:
@@ -4266,11 +4274,16 @@ class WatchRow(Record):
              'lease', 'tie', 'leased', 'role', 'doing', 'version', 'boot', 'domains')
 
     def text(self):
-        return WATCH_ROW % (
-            self.answered, self.last, self.alive_at, self.failing, self.silent, self.seen,
-            self.unsure, self.left, self.back, number_text(self.lease), self.tie,
-            self.leased, pack([self.role, self.doing, self.version, self.boot]),
-            domains_text(self.domains))
+        return watch_row_text(self, (self.role, self.doing, self.version, self.boot),
+                              self.domains)
+
+
+def watch_row_text(row, told, domains):
+    """Of a WatchRow, or of the Peer that has the same attributes."""
+    return WATCH_ROW % (
+        row.answered, row.last, row.alive_at, row.failing, row.silent, row.seen,
+        row.unsure, row.left, row.back, number_text(row.lease), row.tie, row.leased,
+        pack(told), domains_text(domains))
 
 
 WATCH_ROW = '\t'.join(3 * ['%.1f'] + 5 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%s', '%s'])
@@ -4300,12 +4313,7 @@ class WatchGuardian(Record):
     """What this host promises, and whether it had to keep it."""
     fields = {'ok': -1e9, 'whole': False, 'tie': False, 'lease': None, 'grace': 0,
               'stopped': '', 'why': ''}
-
-    def __eq__(self, other):
-        return self.__dict__ == other.__dict__
-
-    def __ne__(self, other):
-        return not self == other
+    order = ('ok', 'whole', 'tie', 'lease', 'grace', 'stopped', 'why')
 
     def text(self):
         return pack(['%.1f' % self.ok, '%d' % self.whole, '%d' % self.tie,
@@ -4313,7 +4321,7 @@ class WatchGuardian(Record):
 
 
 def parse_guardian(text):
-    ok, whole, tie, lease, grace, stopped, why = unpack(text, 7)
+    ok, whole, tie, lease, grace, stopped, why = unpack(text, len(WatchGuardian.order))
     return WatchGuardian(ok=float(ok), whole=whole == '1', tie=tie == '1', grace=int(grace),
                          lease=text_number(lease), stopped=stopped, why=why)
 
@@ -4328,13 +4336,16 @@ class Watch(Record):
               'guardian': WatchGuardian(), 'flag': (0, None), 'pool': '', 'dropped': 0}
 
     def text(self):
+        return self.text_with([(uuid, row.text()) for uuid, row in sorted(self.peers.items())])
+
+    def text_with(self, rows):
+        """The same with `rows`: [(uuid, WatchRow.text())]."""
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
                  ('confirmed', ' '.join(self.confirmed)),
                  ('guardian', self.guardian.text()), ('flag', flag_text(self.flag)),
                  ('pool', self.pool), ('dropped', '%d' % self.dropped)]
-        pairs.extend([('peer.' + uuid, row.text())
-                      for uuid, row in sorted(self.peers.items())])
+        pairs.extend([('peer.' + uuid, row) for uuid, row in rows])
         return to_state(pairs)
 
 
@@ -4762,9 +4773,10 @@ class Picture(Record):
     """The pool as it was when xapi last told: what a slave has when its master
     is dead.  `settings`: NAME -> the last valid text.  Rewritten by every
     round that xapi answers: its time is the heartbeat of the rounds.
-    `settings` of the pool, `own` of this host."""
+    `settings` of the pool, `own` of this host.  `pairs`: what its tables were
+    read from."""
     fields = {'sequence': 0, 'facts': None, 'succession': (), 'settings': {},
-              'own': {}, 'enabled': None, 'flag_number': 0}
+              'own': {}, 'enabled': None, 'flag_number': 0, 'pairs': None}
 
     def text(self, boot, wall):
         facts = self.facts
@@ -4788,7 +4800,7 @@ class Picture(Record):
 def settings_of(picture, pool_layer, own, before=None):
     """The Settings of two layers; what is not valid stays as it was.  `before`:
     earlier Settings, which are still right when the same was given."""
-    layers = [('pool', pool_layer), ('this host', own)]
+    layers = [('pool', counting(pool_layer)), ('this host', counting(own))]
     if before and before.given == layers and not before.problems:
         return before
     settings = Settings(layers)
@@ -4799,26 +4811,32 @@ def settings_of(picture, pool_layer, own, before=None):
     return settings
 
 
+def counting(layer):
+    """{NAME: text} without what is stored beside the parameters and is none."""
+    return dict([pair for pair in layer.items() if pair[0] not in IGNORED])
+
+
 def rows(kind, records, names):
     return [('%s.%s' % (kind, uuid), pack([record.get(name, '') for name in names]))
             for uuid, record in sorted(records.items())]
 
 
-def read_picture(dom0, boot, whole=True):
+def read_picture(dom0, boot, whole=True, before=None):
     """(Picture, None), (None, None) if there is none, or (None, why it is unknown).
     whole=False: the VMs stay texts for parse_row, since of thousands a watcher
-    needs the few that run on its host."""
+    needs the few that run on its host.  `before`: an earlier one, read alike,
+    whose tables are used again while they are the same."""
     text = dom0.read(PICTURE)
     if text is None:
         return None, None
     pairs = from_state(text)
     try:
-        return parse_picture(pairs or [], boot, whole), None
+        return parse_picture(pairs or [], boot, whole, before), None
     except (KeyError, ValueError):
         return None, '%s cannot be understood: the pool is unknown until xapi tells' % PICTURE
 
 
-def parse_picture(pairs, boot, whole):
+def parse_picture(pairs, boot, whole, before):
     head = dict([pair for pair in pairs if '.' not in pair[0]])
     # The clock starts anew with every boot: an older picture has no age.
     facts = Facts({True: float(head['at']), False: NEVER}[head['boot'] == boot])
@@ -4826,15 +4844,32 @@ def parse_picture(pairs, boot, whole):
     facts.xenserver_ha = head['xenserver_ha'] == 'True'
     picture = Picture(sequence=int(head['sequence']), facts=facts, settings={}, own={},
                       succession=head['succession'].split(),
-                      flag_number=int(head['flag_number']))
-    layers = {'setting': picture.settings, 'own': picture.own}
+                      flag_number=int(head['flag_number']),
+                      pairs=[pair for pair in pairs if '.' in pair[0]])
     if 'enabled' in head:
         picture.enabled = unescape(head['enabled'])
+    if before and before.pairs == picture.pairs:
+        share_tables(picture, before)
+    else:
+        parse_tables(picture, whole)
+    return picture
+
+
+def share_tables(picture, before):
+    picture.pairs, picture.settings, picture.own = before.pairs, before.settings, before.own
+    facts = before.facts
+    picture.facts.hosts, picture.facts.vms = facts.hosts, facts.vms
+    picture.facts.appliances = facts.appliances
+
+
+def parse_tables(picture, whole):
+    facts = picture.facts
+    layers = {'setting': picture.settings, 'own': picture.own}
     tables = {'host': (facts.hosts, HOST_ROW), 'vm': (facts.vms, VM_ROW),
               'appliance': (facts.appliances, ('name-label',))}
     texts = {}                          # one of each: most come thousands of times
-    for key, value in pairs:
-        kind, name = (key.split('.', 1) + [''])[:2]
+    for key, value in picture.pairs:
+        kind, name = key.split('.', 1)
         if kind in layers:
             layers[kind][name] = unescape(value)
         elif kind == 'vm' and not whole:
@@ -4842,7 +4877,6 @@ def parse_picture(pairs, boot, whole):
         elif kind in tables:
             table, names = tables[kind]
             table[name] = parse_row(name, names, value, texts)
-    return picture
 
 
 def parse_row(uuid, names, text, texts):
@@ -9436,29 +9470,35 @@ SECRET = '/etc/xensource/ptoken'
 NONCES = 4                          # of ours that an echo may name: ticks back
 
 
-HEAD = DATAGRAM + '\n' + ''.join(['%s=%%(%s)%s\n' % (name, name, kind) for name, kind in (
-    ('uuid', 's'), ('boot', 's'), ('number', 'd'), ('nonce', 's'), ('version', 's'),
-    ('role', 's'), ('doing', 's'), ('lease', 's'), ('tie', 'd'), ('heirs', 's'),
-    ('heirs_age', 'd'), ('flag', 's'), ('flag_number', 'd'), ('orders', 's'),
-    ('part', 'd'), ('parts', 'd'))])
+# In front stands what is new in every packet, in the middle what hardly ever
+# changes: whoever heard the packet before needs not read it again.  The opinions
+# change each second while somebody is silent, and come last.
+def lines_of(*fields):
+    return ''.join(['%s=%%(%s)%s\n' % (name, name, kind) for name, kind in
+                    [field.split() for field in fields]])
+
+
+HEAD = DATAGRAM + '\n' + lines_of('uuid s', 'boot s', 'number d', 'nonce s', 'heirs_age d')
+LASTING = lines_of('version s', 'role s', 'doing s', 'lease s', 'tie d', 'heirs s', 'flag s',
+                   'flag_number d', 'orders s', 'part d', 'parts d')
 
 
 class Report(Record):
     """What one watcher says of itself and of the members it knows.
 
     lease: seconds after its last contact with its half in which it will have
-    stopped its VMs, or None (R-3); tie: also in an exact half.  opinions:
-    uuid -> (seconds since it answered, lease, tie, age of that lease), each as
-    text, or in a report that was received the text of them all: 64 watchers
-    send 4,000 opinions a tick, and nearly all of them are never looked at.
-    heirs: the succession list as text, heirs_age seconds old.  domains: uuids
-    that run there, or None.
+    stopped its VMs, or None (R-3); tie: also in an exact half.  opinions: what
+    opinion_text() says of each member, as `;UUID OPINION;UUID OPINION;`, those
+    that are silent first: 64 watchers send 4,000 opinions a tick, and only those
+    are ever looked at.  heirs: the succession list as text, heirs_age seconds
+    old.  domains: uuids that run there, or None.  lasting: the text of those
+    fields that seldom change, in a report that was received.
     """
     fields = {
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
-        'doing': 'idle', 'lease': None, 'tie': False, 'opinions': {}, 'heirs': '',
+        'doing': 'idle', 'lease': None, 'tie': False, 'opinions': ';', 'heirs': '',
         'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
-        'parts': 1, 'orders': '', 'echo': '',
+        'parts': 1, 'orders': '', 'lasting': '',
     }
 
     def text(self):
@@ -9466,20 +9506,11 @@ class Report(Record):
         texts = dict(self.__dict__)
         texts.update({'lease': number_text(self.lease), 'flag': escape(self.flag),
                       'orders': escape(self.orders)})
-        lines = [HEAD % texts]
-        lines.append('opinions=%s\n' % ';'.join(
-            ['%s %s' % pair for pair in sorted(self.opinions.items())]))
+        domains = ''
         if self.domains is not None:
-            lines.append('domains=%s\n' % ' '.join(self.domains))
-        return ''.join(lines)
-
-    def opinion(self, uuid):
-        """The text of what a report that was received says of a member, or ''."""
-        start = self.opinions.find(';%s ' % uuid)
-        if start < 0:
-            return ''
-        start += len(uuid) + 2
-        return self.opinions[start:self.opinions.index(';', start)]
+            domains = 'domains=%s\n' % ' '.join(self.domains)
+        return '%s%s%sopinions=%s\n' % (
+            HEAD % texts, LASTING % texts, domains, self.opinions[1:-1])
 
 
 def number_text(number):
@@ -9498,6 +9529,17 @@ def opinion_text(opinion):
     return ('%s %s %d %s' % opinion).replace('None', '-')
 
 
+def opinions_on(uuid, reports):
+    """What they say of a member: texts, each once."""
+    mark, found = ';%s ' % uuid, set()
+    for report in reports:
+        start = report.opinions.find(mark)
+        if start >= 0:
+            start += len(mark)
+            found.add(report.opinions[start:report.opinions.index(';', start)])
+    return sorted(found)
+
+
 def parse_opinion(text):
     """What opinion_text() was made of; None for what it does not tell."""
     try:
@@ -9507,71 +9549,115 @@ def parse_opinion(text):
     return ago, lease, bool(tie), lease_age
 
 
-def parse_report(text):
-    """The Report in the text of a packet; ValueError or KeyError if it is none."""
-    lines = text.split('\n')
-    if lines[0] != DATAGRAM:
+def parse_report(text, before=None):
+    """The Report in the text of a packet; ValueError or KeyError if it is none.
+    `before`: one that its sender sent before; what both say alike is not read again."""
+    start, end = text.find('\nversion=') + 1, text.find('\nopinions=') + 1
+    if not text.startswith(DATAGRAM + '\n') or not 0 < start < end:
         raise ValueError('another format')
-    values = dict([line.split('=', 1) for line in lines[1:-1]])
+    lasting = text[start:end]
+    if not before or before.lasting != lasting:
+        before = parse_lasting(lasting)
+    values = pairs_of(text[len(DATAGRAM) + 1:start])
+    report = object.__new__(Report)
+    report.__dict__.update(before.__dict__)
+    report.uuid, report.boot, report.nonce = values['uuid'], values['boot'], values['nonce']
+    report.number, report.heirs_age = int(values['number']), int(values['heirs_age'])
+    report.opinions = ';%s;' % text[end + len('opinions='):text.index('\n', end)]
+    return report
+
+
+def parse_lasting(text):
+    """A Report with what seldom changes in a packet, or as parse_report()."""
+    values = pairs_of(text)
     report = Report(
-        uuid=values['uuid'], boot=values['boot'], nonce=values['nonce'],
         version=values['version'], role=values['role'], doing=values['doing'],
-        echo=values['echo'], number=int(values['number']),
-        lease=text_number(values['lease']), tie=values['tie'] == '1',
-        heirs=values['heirs'], heirs_age=int(values['heirs_age']),
+        lease=text_number(values['lease']), tie=values['tie'] == '1', heirs=values['heirs'],
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
-        orders=unescape(values['orders']), opinions=';%s;' % values['opinions'])
+        orders=unescape(values['orders']), lasting=text)
     if 'domains' in values:
-        report.domains = values['domains'].split()
+        report.domains = sorted(values['domains'].split())
     return report
+
+
+def pairs_of(text):
+    """{name: value} of lines that end in a newline each."""
+    return dict([line.split('=', 1) for line in text.split('\n')[:-1]])
 
 
 class Signer(object):
     """Signs and checks packets with the pool's secret; none without one."""
+    block = 64                          # of SHA-1, in bytes
 
     def __init__(self, secret):
         import hmac
-        try:
-            from hashlib import sha1
-        except ImportError:
-            import sha as sha1
+        self.sha1 = sha1_of()
         self.secret = to_bytes(secret)
-        self.keyed = hmac.new(self.secret, to_bytes(''), sha1)
+        # HMAC is two hashes (RFC 2104).  What both begin with is the secret's
+        # alone, and is hashed once: hmac takes twice the time for a packet.
+        self.inner, self.outer = self.keyed(0x36), self.keyed(0x5c)
         self.same = getattr(hmac, 'compare_digest', same)
 
+    def keyed(self, mask):
+        key = self.secret
+        if len(key) > self.block:
+            key = self.sha1(key).digest()
+        numbers = struct.unpack('%dB' % len(key), key)
+        numbers += (0,) * (self.block - len(key))
+        return self.sha1(struct.pack('%dB' % self.block, *[number ^ mask for number in numbers]))
+
     def begin(self, text):
-        signature = self.keyed.copy()
-        signature.update(to_bytes(text))
-        return signature
+        """The hash of a text to which more is to be added."""
+        begun = self.inner.copy()
+        begun.update(to_bytes(text))
+        return begun
+
+    def end(self, begun):
+        """The signature of what was hashed: 40 hexadecimal digits."""
+        signature = self.outer.copy()
+        signature.update(begun.digest())
+        return signature.hexdigest()
 
     def sign(self, text):
-        return self.begin(text).hexdigest()
+        return self.end(self.begin(text))
 
     def nonce(self, boot, number):
         """Nobody without the secret can tell the next one."""
         return self.sign('nonce %s %d' % (boot, number))[:16]
 
     def seal(self, text, echoes):
-        """One packet per receiver: {address: text} for {address: nonce}."""
-        start = self.begin(text)
-        packets = {}
-        for address, echo in echoes.items():
-            end = 'echo=%s\n' % echo
-            signature = start.copy()
-            signature.update(to_bytes(end))
-            packets[address] = '%s%smac=%s\n' % (text, end, signature.hexdigest())
+        """One packet per receiver: {address: packet} for {address: nonce}."""
+        start, packets = self.begin(text), {}
+        for address, nonce in echoes.items():
+            echo = 'echo=%s\n' % nonce
+            whole = start.copy()
+            whole.update(to_bytes(echo))
+            packets[address] = '%s%smac=%s\n' % (text, echo, self.end(whole))
         return packets
 
     def open(self, packet):
-        """The text of a packet that is ours, or None."""
-        start = packet.rfind('mac=')
-        if len(packet) > LARGEST or start < 0 or not self.secret:
+        """(text, nonce) that made a packet, if it is ours; None if it is not."""
+        end = packet.rfind('\nmac=') + 1
+        start = packet.rfind('\necho=', 0, end) + 1
+        if len(packet) > LARGEST or not start or not self.secret:
             return None
-        text, signature = packet[:start], packet[start + 4:].strip()
-        if not self.same(signature, self.sign(text)):
+        # In bytes: of texts, Python 3 compares only those of ASCII.
+        if not self.same(to_bytes(packet[end + 4:].strip()), to_bytes(self.right(packet, end))):
             return None
-        return text
+        return packet[:start], packet[start + 5:end - 1]
+
+    def right(self, packet, end):
+        """The signature that a packet must have, whose own begins at `end`."""
+        return self.sign(packet[:end])
+
+
+def sha1_of():
+    try:
+        from hashlib import sha1
+    except ImportError:
+        from sha import new as sha1
+    return sha1
 
 
 def same(one, other):
@@ -9604,6 +9690,7 @@ class Guardian(object):
         self.stopped, self.jobs, self.guarding, self.unfed = '', [], False, False
         self.may, self.settings = 'nothing is known yet', None
         self.rows, self.unmanaged = {}, {}      # texts of VMs; those that were read
+        self.mine = None, []                    # domains, and those of them that count
 
     def take_up(self, watch, now):
         """A promise that was given goes on; the cut may be as old as the time
@@ -9626,11 +9713,16 @@ class Guardian(object):
         self.may = promise_objection(settings, watcher.flag[1], watcher.dom0, self.master)
         if watcher.is_frozen():
             self.may = 'HA is frozen'
-        self.settings, self.rows, self.unmanaged = settings, picture.facts.vms, {}
+        if self.settings is not settings or self.rows is not picture.facts.vms:
+            self.settings, self.rows = settings, picture.facts.vms
+            self.unmanaged, self.mine = {}, (None, [])
 
     def managed(self, domains):
         """The VMs that it would stop: all that are not known to be unmanaged."""
-        return [uuid for uuid in sorted(domains or ()) if not self.is_unmanaged(uuid)]
+        if domains != self.mine[0]:
+            self.mine = domains, [uuid for uuid in sorted(domains)
+                                  if not self.is_unmanaged(uuid)]
+        return self.mine[1]
 
     def is_unmanaged(self, uuid):
         if uuid not in self.unmanaged:
@@ -9654,19 +9746,21 @@ class Guardian(object):
 
     def note_reach(self, now, watcher):
         """`ok`: the last moment at which enough members answered, exactly."""
-        peers = [peer for uuid, peer in watcher.peers.items()
-                 if uuid not in watcher.confirmed]
+        seen = now - watcher.witnessed <= RENEWED
+        if not [peer for _, peer in watcher.members if peer.failing]:
+            self.ok, self.whole, self.tie = now, True, seen
+            return
+        peers = [peer for uuid, peer in watcher.members if uuid not in watcher.confirmed]
         total = len(peers) + 1
         moments = sorted([reached(peer, now) for peer in peers], reverse=True)
         self.ok = max(self.ok, nth(moments, total // 2, now))
-        seen = now - watcher.witnessed <= RENEWED
         if total % 2 == 0:
             half = nth(moments, total // 2 - 1, now)
             # A promise about ties is kept for as long as somebody may trust it.
             if self.tie or [told for told in self.told if told[3]]:
                 half = min(half, watcher.witnessed)
             self.ok = max(self.ok, half)
-        if not [peer for uuid, peer in watcher.peers.items()
+        if not [peer for uuid, peer in watcher.members
                 if peer.failing and not peer.left and uuid not in watcher.confirmed
                 and not watcher.is_off(uuid)]:
             self.whole, self.tie = True, seen
@@ -9695,7 +9789,7 @@ class Guardian(object):
         if domains is None:
             return 'the domains of this host cannot be listed'
         # A master promises without VMs, too: it is its authority that must end.
-        if not self.managed(domains) and not self.master:
+        if not self.master and not self.managed(domains):
             return 'no managed VM runs here'
         if not self.guarding:
             why = self.dom0.guard(feed_time(grace))
@@ -9752,15 +9846,13 @@ class Guardian(object):
         inspector.again()
 
     def state(self):
-        """What must be on disk: WatchGuardian."""
-        ok = NEVER
+        """What must be on disk: the values of a WatchGuardian."""
+        ok, grace = NEVER, 0
         if self.stopped:
             ok = self.ok
-        grace = 0
         if self.told:
             grace = self.told[-1][2]
-        return WatchGuardian(ok=ok, whole=self.whole, tie=self.tie, lease=self.lease,
-                             grace=grace, stopped=self.stopped, why=self.why or '')
+        return ok, self.whole, self.tie, self.lease, grace, self.stopped, self.why or ''
 
 
 def reached(peer, now):
@@ -9833,6 +9925,7 @@ class Peer(object):
         self.last = 0                   # ... or when this host began to listen
         self.unsure = False             # a reachable member has no opinion on it
         self.report, self.heard, self.nonce = None, NEVER, ''
+        self.told = None, ''            # what this host told of it last, and as text
         self.number = ('', 0, 0)        # boot, number, part of the latest packet
         self.lease, self.tie, self.leased = None, False, NEVER
         self.domains, self.listed, self.pieces = None, NEVER, {}
@@ -9847,19 +9940,38 @@ class Peer(object):
         """Is what it reported last still worth something?"""
         return now - self.heard <= RENEWED
 
+    def opinion(self, now):
+        """opinion_text() of what this host tells of it; mostly that of before."""
+        facts = opinion(self, now)
+        if facts != self.told[0]:
+            self.told = facts, opinion_text(facts)
+        return self.told[1]
+
     def changes(self, now):
-        """What a round would decide by: see Watcher.row.  The moment of an answer
-        does not count while answers come, nor that of a promise that is renewed."""
-        told, domains, moments = None, None, None
+        """What a round would decide by: see text().  The moment of an answer
+        does not count while answers come; that of a promise, which others go on
+        telling us, only as far as it was one when the silence began."""
+        moments = None
         if self.failing:
-            moments = self.answered, self.last, self.alive_at, self.leased
+            moments = (self.answered, self.last, self.alive_at,
+                       self.last - self.leased <= RENEWED)
+        return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
+                self.back, self.lease, self.tie) + self.word(now)
+
+    def word(self, now):
+        """((role, doing, version, boot) or None, domains or None), as it says itself."""
+        told, domains = None, None
         if self.knows(now):
             report = self.report
-            told = report.role, report.doing, report.version
+            told = report.role, report.doing, report.version, report.boot
         if now - self.listed <= RENEWED:
             domains = self.domains
-        return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
-                self.back, self.lease, self.tie, told, domains)
+        return told, domains
+
+    def text(self, now):
+        """That of its WatchRow."""
+        told, domains = self.word(now)
+        return watch_row_text(self, told or ('', '', '', ''), domains)
 
     def take_lease(self, lease, tie, moment):
         """The younger word about its promise counts."""
@@ -9876,7 +9988,10 @@ class Watcher(object):
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
         self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
+        self.members, self.senders, self.orders, self.orders_text = [], {}, {}, None
+        self.ignorant = {}              # those that answer, and whose opinion cannot be had
         self.settings, self.flag, self.pool = None, (0, None), ''
+        self.picture, self.signer = None, None
         # A watcher that starts anew goes on above the packets of the one before:
         # nobody sends 16 a second.
         self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
@@ -9887,30 +10002,29 @@ class Watcher(object):
         self.starts, self.reload = 0, False
         self.inspector = Inspector(dom0)
         self.guardian = Guardian(dom0, self.started)
-        self.watch = read_watch(dom0, self.boot)
         self.learn()
-        self.take_up()
+        self.take_up(read_watch(dom0, self.boot))
 
-    def take_up(self):
+    def take_up(self, watch):
         """Go on where a watcher of this boot stopped."""
-        if not self.watch:
+        if not watch:
             return
-        self.started = self.watch.started
-        for uuid, row in self.watch.peers.items():
+        self.started = watch.started
+        for uuid, row in watch.peers.items():
             if uuid in self.peers:
                 peer = self.peers[uuid]
                 peer.seen, peer.answered, peer.last = row.seen, row.answered, row.last
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.take_lease(row.lease, row.tie, row.leased)
-        self.confirmed = dict([(uuid, self.looked) for uuid in self.watch.confirmed])
-        self.dropped = self.watch.dropped
-        if self.watch.pool == self.pool:
-            self.take_flag(self.watch.flag)
-        self.guardian.take_up(self.watch, self.looked)
+        self.confirmed = dict([(uuid, self.looked) for uuid in watch.confirmed])
+        self.dropped = watch.dropped
+        if watch.pool == self.pool:
+            self.take_flag(watch.flag)
+        self.guardian.take_up(watch, self.looked)
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
-        picture, why = read_picture(self.dom0, self.boot, False)
+        picture, why = read_picture(self.dom0, self.boot, False, self.picture)
         if why and self.peers:
             return                      # what is known is better than nothing
         self.picture = picture or Picture(facts=Facts(NEVER))
@@ -9918,7 +10032,7 @@ class Watcher(object):
         self.settings = settings_of(self.picture, self.picture.settings, conf,
                                     self.settings)
         self.me, self.role = own_uuid(self.dom0), own_role(self.dom0)
-        self.signer = Signer(self.dom0.read(SECRET, '').strip())
+        self.take_secret(self.dom0.read(SECRET, '').strip())
         self.addresses = dict([(uuid, record['address']) for uuid, record
                                in facts.hosts.items()
                                if uuid != self.me and record['address']])
@@ -9926,10 +10040,17 @@ class Watcher(object):
             self.peers.setdefault(uuid, Peer(self.looked, address)).address = address
         for uuid in set(self.peers) - set(self.addresses):
             del self.peers[uuid]
+        self.members = sorted(self.peers.items())
+        self.senders = dict([(peer.address, peer) for _, peer in self.members])
+        self.learn_orders()
         flag = self.picture.flag_number, self.picture.enabled
         if facts.pool != self.pool or flag[0] >= self.flag[0]:
             self.flag, self.pool = flag, facts.pool
         self.guardian.learn(self)
+
+    def take_secret(self, secret):
+        if not self.signer or self.signer.secret != to_bytes(secret):
+            self.signer = Signer(secret)
 
     def take_flag(self, flag):
         """R-11: the last switch of HA counts, whoever heard of it."""
@@ -9941,8 +10062,9 @@ class Watcher(object):
         fallen = self.look(now)
         self.inspector.look(now, self.settings.monitor_delay)
         self.guardian.tick(now, self)
-        self.tell(now)
-        self.save()
+        heirs = self.heirs(now)
+        self.tell(now, heirs)
+        self.save(heirs)
         self.tend(now, fallen)
         if [peer for peer in self.peers.values()
                 if peer.failing and now - peer.since < LONG_GONE]:
@@ -9960,14 +10082,15 @@ class Watcher(object):
         self.looked = now
         self.hear(now)
         witnesses = self.witnesses()
-        answering = self.dom0.probe(sorted(self.addresses.values()), witnesses)
+        answering = self.dom0.probe(sorted(self.senders), witnesses)
         if witnesses and not [each for each in witnesses if each not in answering]:
             self.witnessed = now
-        for peer in self.peers.values():
-            if peer.address in answering:
+        for _, peer in self.members:
+            if peer.address in answering and peer.answered < now:
                 peer.answers(now)
-        fallen = [uuid for uuid, peer in sorted(self.peers.items())
-                  if self.judge(uuid, peer, now)]
+        self.ignorant = dict([(uuid, 1) for uuid, peer in self.members
+                              if not peer.failing and not peer.knows(now)])
+        fallen = [uuid for uuid, peer in self.members if self.judge(uuid, peer, now)]
         self.read_orders(now)
         return bool(fallen)
 
@@ -9982,15 +10105,14 @@ class Watcher(object):
         if peer.answered == now:
             peer.last = peer.alive_at = now     # nobody can have heard it later
             return False
-        opinions = [other for each, other in self.peers.items()
-                    if each != uuid and not other.failing]
         peer.alive_at = max(peer.alive_at, peer.answered)
         last = peer.last = max(peer.alive_at, peer.since)
         if peer.failing:
-            peer.unsure = bool([other for other in opinions if not other.knows(now)])
+            peer.unsure = bool(self.ignorant)
         quiet = now - peer.since - PROBE_TIMEOUT
         if quiet >= 0 and not peer.failing:
             peer.failing, peer.left = True, self.is_leaving(uuid, peer)
+            self.ignorant.pop(uuid, None)
         patience = self.settings.xapi_count * self.settings.xapi_delay
         was_silent, peer.silent = peer.silent, (
             peer.failing and now - last - PROBE_TIMEOUT >= patience)
@@ -10007,50 +10129,69 @@ class Watcher(object):
         """Take in what the others told since the last tick."""
         told = []
         for address, packet in self.dom0.heard():
-            text = self.signer.open(packet)
-            try:
-                report = parse_report(text or '')
-                peer = self.peers[report.uuid]
-            except (KeyError, ValueError):
+            report, nonce = self.understand(address, packet)
+            if not report:
                 self.dropped += 1
-                continue
-            if peer.address != address or not self.is_news(peer, report):
-                self.dropped += 1
-                continue
-            if self.take_in(now, peer, report):
+            elif self.take_in(now, self.peers[report.uuid], report, nonce):
                 told.append(report)
         # Their own word of this very tick is the younger one.
-        behind = [pair for pair in self.peers.items() if pair[1].leased < now]
-        for uuid, peer in behind:
-            self.take_hearsay(now, peer, [report.opinion(uuid) for report in told])
+        for uuid, peer in self.members:
+            if peer.leased < now:
+                self.take_hearsay(now, peer, opinions_on(uuid, told))
+
+    def understand(self, address, packet):
+        """(Report, the nonce it echoes) of a packet that is news from a member,
+        (None, '') of any other."""
+        sender = self.senders.get(address)
+        opened = sender and self.signer.open(packet)
+        if not opened:
+            return None, ''
+        text, nonce = opened
+        try:
+            report = parse_report(text, sender.report)
+            peer = self.peers[report.uuid]
+        except (KeyError, ValueError):
+            return None, ''
+        if peer.address != address or not self.is_news(peer, report):
+            return None, ''
+        return report, nonce
 
     def is_news(self, peer, report):
         """Never the same packet twice, never an older one of the same boot."""
         boot, number, part = peer.number
         return report.boot != boot or (report.number, report.part) > (number, part)
 
-    def take_in(self, now, peer, report):
+    def take_in(self, now, peer, report, nonce):
         peer.number = (report.boot, report.number, report.part)
         peer.nonce = report.nonce
-        if report.echo not in self.nonces:
+        if nonce not in self.nonces:
             return False                # it does not hear us, or it is a replay
         peer.answers(now)
         peer.report, peer.heard = report, now
         peer.take_lease(report.lease, report.tie, now)
         self.take_flag((report.flag_number, report.flag or None))
         if report.domains is not None:
-            peer.pieces[report.part] = report.domains
-            if report.part == 0:
-                peer.pieces = {0: report.domains}
-            if len(peer.pieces) == report.parts:
-                peer.domains, peer.listed = sorted(sum(peer.pieces.values(), [])), now
-        self.obey(now, report)
+            self.take_domains(now, peer, report)
+        if report.orders:
+            self.obey(now, report)
         return True
+
+    def take_domains(self, now, peer, report):
+        """Its list of domains, when the last piece of it has come."""
+        if report.part == 0:
+            peer.pieces = {}
+        peer.pieces[report.part] = report.domains
+        if len(peer.pieces) == report.parts:
+            peer.listed = now
+            if report.parts == 1:
+                peer.domains = report.domains
+            else:
+                peer.domains = sorted(sum(peer.pieces.values(), []))
 
     def take_hearsay(self, now, peer, opinions):
         """What others know of one who did not tell us now: when they last heard
         it (R-1, R-2), and what it promised.  Most of them say the same."""
-        for text in sorted(set(opinions)):
+        for text in opinions:
             ago, lease, tie, lease_age = parse_opinion(text)
             if ago is not None:
                 peer.alive_at = max(peer.alive_at, now - ago)
@@ -10060,13 +10201,14 @@ class Watcher(object):
     def is_frozen(self):
         """R-7: while all acts rest, nobody counts on promises either."""
         return 'rolling' in self.notes or self.looked < max(
-            first_number(self.notes.get('freeze', '')), frozen_here(self.dom0, self.boot))
+            first_number(self.notes.get('freeze', '')),
+            first_number(self.orders.get('freeze', '')))
 
     def is_off(self, uuid):
         """Did a round of this host prove it?"""
         return 'off.' + uuid in self.notes
 
-    def tell(self, now):
+    def tell(self, now, heirs):
         """One packet to every member (R-1); the list of domains may need more."""
         if not self.signer.secret or not self.me:
             return
@@ -10079,24 +10221,25 @@ class Watcher(object):
             names = sorted(domains)
             pieces = [names[start:start + DOMAINS_A_PACKET] for start in
                       range(0, len(names), DOMAINS_A_PACKET)] or [[]]
-        echoes = dict([(peer.address, peer.nonce) for peer in self.peers.values()])
-        report = self.report(now)
+        echoes = dict([(peer.address, peer.nonce) for _, peer in self.members])
+        report = self.report(now, heirs)
         report.parts = len(pieces)
         for part, piece in enumerate(pieces):
             report.part, report.domains = part, piece
             self.dom0.tell(self.signer.seal(report.text(), echoes))
 
-    def report(self, now):
-        heirs, heirs_age = self.heirs(now)
+    def report(self, now, heirs):
+        opinions = [[], []]             # of those that are silent, of the others
+        for uuid, peer in self.members:
+            opinions[not peer.failing].append('%s %s' % (uuid, peer.opinion(now)))
         return Report(
             uuid=self.me, boot=self.boot, number=self.number, version=VERSION,
             nonce=self.nonces[-1],
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
-            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
-            heirs_age=heirs_age, flag=self.flag[1] or '', flag_number=self.flag[0],
+            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],
+            heirs_age=heirs[1], flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=' '.join(sorted(self.confirmed)),
-            opinions=dict([(uuid, opinion_text(opinion(peer, now)))
-                           for uuid, peer in self.peers.items()]))
+            opinions=';%s;' % ';'.join(opinions[0] + opinions[1]))
 
     def doing(self):
         """What the others should know of this host's state."""
@@ -10118,16 +10261,22 @@ class Watcher(object):
         """(the succession list in force, its age): A8: the youngest anybody has."""
         lists = [(now - self.picture.facts.at, ' '.join(self.picture.succession))]
         lists.extend([(now - peer.heard + peer.report.heirs_age, peer.report.heirs)
-                      for peer in self.peers.values()
+                      for _, peer in self.members
                       if peer.knows(now) and peer.report.heirs])
         age, heirs = min(lists)
         return heirs, min(age, 10 ** 6)
 
     # -- orders of the administrator ------------------------------------------
 
+    def learn_orders(self):
+        text = self.dom0.read(ORDERS)
+        if text != self.orders_text:
+            self.orders_text, self.orders = text, orders_in(text, self.boot)
+
     def read_orders(self, now):
         """R-7: evidence that ha-cfg left here; void when the host answers."""
-        for key, value in read_order(self.dom0, self.boot).items():
+        self.learn_orders()
+        for key, value in self.orders.items():
             uuid = key[len('confirm-dead.'):]
             if key.startswith('confirm-dead.') and uuid in self.peers:
                 if self.peers[uuid].alive_at < first_number(value):
@@ -10147,39 +10296,25 @@ class Watcher(object):
 
     # -- what the rounds read -------------------------------------------------
 
-    def save(self):
+    def save(self, heirs):
         """Written only when something changes that a round would decide by."""
-        now = self.looked
+        now, heirs, guardian = self.looked, heirs[0].split(), self.guardian.state()
         text = self.dom0.read(Notes.path)
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
-        heirs, guardian = self.heirs(now)[0].split(), self.guardian.state()
-        state = ([(uuid, peer.changes(now)) for uuid, peer in sorted(self.peers.items())],
+        state = ([(uuid, peer.changes(now)) for uuid, peer in self.members],
                  heirs, sorted(self.confirmed), guardian, self.flag, self.pool,
                  doublings(self.dropped))
         if state == self.saved:
             return
-        rows = dict([(uuid, self.row(uuid, peer, now))
-                     for uuid, peer in self.peers.items()])
-        self.watch = Watch(boot=self.boot, started=self.started, peers=rows, heirs=heirs,
-                           confirmed=sorted(self.confirmed), flag=self.flag,
-                           pool=self.pool, guardian=guardian, dropped=self.dropped)
+        watch = Watch(boot=self.boot, started=self.started, heirs=heirs, flag=self.flag,
+                      confirmed=sorted(self.confirmed), pool=self.pool, dropped=self.dropped,
+                      guardian=WatchGuardian(**dict(zip(WatchGuardian.order, guardian))))
         # Who cannot keep notes is to be nobody's heir (S21).
-        self.unfit = self.dom0.write(WATCH, self.watch.text(), PRIVATE)
+        self.unfit = self.dom0.write(WATCH, watch.text_with(
+            [(uuid, peer.text(now)) for uuid, peer in self.members]), PRIVATE)
         if not self.unfit:
             self.saved = state
-
-    def row(self, uuid, peer, now):
-        row = WatchRow(
-            answered=peer.answered, last=peer.last, alive_at=peer.alive_at, failing=peer.failing,
-            silent=peer.silent, seen=peer.seen, unsure=peer.unsure, left=peer.left,
-            back=peer.back, lease=peer.lease, tie=peer.tie, leased=peer.leased)
-        if peer.knows(now):
-            row.role, row.doing = peer.report.role, peer.report.doing
-            row.version, row.boot = peer.report.version, peer.report.boot
-        if peer.domains is not None and now - peer.listed <= RENEWED:
-            row.domains = peer.domains
-        return row
 
     # -- rounds ---------------------------------------------------------------
 
@@ -10219,7 +10354,7 @@ class Watcher(object):
         if self.guardian.lease is not None:
             self.guardian.lease = None
             for _ in range(3):
-                self.tell(self.dom0.now())
+                self.tell(self.dom0.now(), self.heirs(self.dom0.now()))
                 self.dom0.sleep(ALERT)
         self.guardian.stand_down()
 
@@ -10233,9 +10368,14 @@ def doublings(count):
 
 
 def read_order(dom0, boot):
+    """orders_in() the file that ha-cfg wrote."""
+    return orders_in(dom0.read(ORDERS), boot)
+
+
+def orders_in(text, boot):
     """{key: value} of what ha-cfg ordered on this host since it booted: what was
     ordered before was ordered of another situation."""
-    pairs = dict(from_state(dom0.read(ORDERS)) or [])
+    pairs = dict(from_state(text) or [])
     if pairs.get('boot') == boot:
         return pairs
     return {}

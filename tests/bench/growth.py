@@ -144,7 +144,7 @@ def tick(hosts):
         watcher.tick()
         machine.clock += 2
         told = machine.packets[pool.addresses[pool.hosts[-1]]]
-        report = ha_lizard.parse_report(secret.open(told))
+        report = ha_lizard.parse_report(secret.open(told)[0])
         packets = []
         for uuid in pool.hosts[1:]:
             state[0] += 1

@@ -29,7 +29,7 @@ link.bind((source, 0))
 signer = ha_lizard.Signer({'forged': 'another secret'}.get(kind, secret))
 for number in range(1, 13):
     heard = ha_lizard.parse_report(ha_lizard.Signer(secret).open(
-        ha_lizard.to_text(listener.recv(65536))))
+        ha_lizard.to_text(listener.recv(65536)))[0])
     report = ha_lizard.Report(uuid=me, boot='attack-' + kind, number=number, nonce='0' * 16,
                               version='6.6.6', role='master', orders=other)
     echo = heard.nonce

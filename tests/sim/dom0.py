@@ -243,7 +243,7 @@ class SimDom0(object):
         self.check()
         if self.host.old_version:
             return
-        for address, packet in sorted(packets.items()):
+        for address, packet in packets.items():
             other = self.world.host_at(address)
             if (other and other.watcher and not other.old_version
                     and self.world.passes(self.host.name, other.name)):

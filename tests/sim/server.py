@@ -595,8 +595,8 @@ class Server(object):
         self.mirror()
         self.log()
         self.forget_the_ended()
-        if self.world.events:
-            next_event = self.world.events[0][0] / self.speed + self.began - clock()
+        if self.world.moments:
+            next_event = self.world.moments[0] / self.speed + self.began - clock()
             seconds = max(0, min(seconds, next_event))
         speakers = [self.listener] + self.clients + self.callers
         for place in self.places.values():

@@ -52,6 +52,25 @@ class Migrated(base.TestCase):
         story.close()
 
 
+class Silence(base.TestCase):
+    """What a dead host costs the others."""
+
+    def test_that_a_host_that_stays_dead_costs_no_writes(self):
+        story = scenario.Story()
+        for line in ('pool n1 n2 n3', 'vm web on n3', 'fence POOL', 'ha on', 'run 60',
+                     'power off n3', 'run 300'):
+            story.play(line)
+        written = []
+        for name in 'n1', 'n2':
+            dom0 = story.host(name).dom0
+            dom0.write = lambda path, text, mode=0, write=dom0.write: (
+                written.append(path) or write(path, text, mode))
+        story.play('run 60')
+        story.close()
+        self.assertTrue(ha_lizard.PICTURE in written)
+        self.assertEqual([path for path in written if path == ha_lizard.WATCH], [])
+
+
 class Datagrams(base.TestCase):
     """R-1: what is no word of a member is dropped and counted, and `status` says so."""
 
@@ -92,6 +111,13 @@ class Datagrams(base.TestCase):
         self.assertEqual(self.hear(packet[:packet.rindex('mac=')], packet[:-9], '',
                                    self.seal(self.text, ha_lizard.Signer('another secret'))), 4)
         self.assertFalse(self.believes())
+
+    def test_that_a_signature_of_any_bytes_is_counted(self):
+        """And what comes after it is heard."""
+        packet = self.seal(self.text)
+        strange = packet[:packet.rindex('mac=') + 4] + '\xff\n'
+        self.assertEqual(self.hear(strange, packet), 1)
+        self.assertTrue(self.believes())
 
     def test_that_the_malformed_is_counted(self):
         for part, instead in (('lease=-', 'lease=x'), ('ha-lizard 1', 'ha-lizard 2'),

@@ -105,7 +105,7 @@ class Story(object):
         """Until it has ended: the world goes on event by event."""
         this, end = self.world, self.world.now + seconds
         while run[0] is None and this.now < end:
-            this.run(max(0.0, min(end, this.events[0][0]) - this.now))
+            this.run(max(0.0, min(end, this.moments[0]) - this.now))
 
     def xe(self, host, *arguments, **named):
         """(status, out, err) of a call, by itself."""

@@ -12,6 +12,7 @@ when the world's clock has come to the moment that it waits for.
 
 import heapq
 import sys
+from collections import deque
 
 try:
     from _thread import allocate_lock, start_new_thread
@@ -154,8 +155,9 @@ class World(object):
 
     def __init__(self):
         self.now, self.count = 0.0, 0
-        self.events = []                # a heap of (moment, number, Ticket)
+        self.moments, self.events = [], {}      # a heap; moment -> Tickets, in order
         self.costs, self.hosts, self.order = Costs(), {}, []
+        self.found = {}                 # address -> Host: where it was last
         self.cuts = {}                  # (from, to) -> 1: no packet passes
         self.witnesses = {}             # address -> names, or None for every host
         self.cut_off = {}               # name -> 1: sees no witness
@@ -171,19 +173,28 @@ class World(object):
 
     def at(self, delay, function, *arguments):
         self.count += 1
-        ticket = Ticket(function, arguments)
-        heapq.heappush(self.events, (self.now + delay, self.count, ticket))
+        ticket, moment = Ticket(function, arguments), self.now + delay
+        if moment in self.events:
+            self.events[moment].append(ticket)
+        else:
+            self.events[moment] = deque([ticket])
+            heapq.heappush(self.moments, moment)
         return ticket
 
     def run(self, seconds):
         """Let `seconds` pass."""
-        end, events = self.now + seconds, self.events
-        while events and events[0][0] <= end:
-            self.now, _, ticket = heapq.heappop(events)
-            if ticket.function:
-                ticket.function(*ticket.arguments)
-            if self.failure:
-                self.raise_failure()
+        end, moments = self.now + seconds, self.moments
+        while moments and moments[0] <= end:
+            self.now = moments[0]
+            tickets = self.events[self.now]
+            if tickets:
+                ticket = tickets.popleft()
+                if ticket.function:
+                    ticket.function(*ticket.arguments)
+                if self.failure:
+                    self.raise_failure()
+            else:
+                del self.events[heapq.heappop(moments)]
         self.now = end
 
     def crash(self, error):
@@ -211,8 +222,12 @@ class World(object):
                 return host
 
     def host_at(self, address):
+        host = self.found.get(address)
+        if host and host.address == address:
+            return host
         for host in self.hosts.values():
             if host.address == address:
+                self.found[address] = host
                 return host
 
     def add_host(self, name):
@@ -229,7 +244,7 @@ class World(object):
 
     def reaches(self, a, b):
         """Can a and b talk (TCP, an echo and its reply)?"""
-        return self.passes(a, b) and self.passes(b, a)
+        return self.passes(a, b) and (a == b or (b, a) not in self.cuts)
 
     def cut(self, a, b, one_way=False):
         self.cuts[(a, b)] = 1
