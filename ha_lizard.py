@@ -4267,7 +4267,7 @@ WATCH = STATE + 'watch'
 class WatchRow(Record):
     """What the watcher knows of one member.  Times are /proc/uptime's."""
     fields = {
-        'answered': 0, 'last': 0, 'alive_at': 0, 'failing': True, 'silent': False, 'seen': False,
+        'answered': 0, 'last': 0, 'alive_at': -1e9, 'failing': True, 'silent': False, 'seen': False,
         'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
         'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'boot': '', 'domains': None}
     order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
@@ -9094,7 +9094,8 @@ class Site(object):
         host.answers, host.silent = not row.failing, row.silent
         if row.failing:
             host.silence = now - (row.last or self.watch.started)
-            host.unheard = now - (row.alive_at or now)
+            if row.alive_at > NEVER:
+                host.unheard = now - row.alive_at
         # S23: who was away when HA was switched on is absent, not failed.
         host.seen = row.seen and (not row.failing or row.answered
                                   >= self.notes.number('enabled', NEVER))
@@ -9109,8 +9110,8 @@ class Site(object):
         host.falls = len(self.lately('falls', host.uuid))
         host.fences = len(self.lately('fences', host.uuid))
         host.unproved = 'unproved.' + host.uuid in self.notes.facts
-        # R-3: a promise counts if it was renewed until the host fell silent.
-        if row.lease is not None and row.last - row.leased <= RENEWED:
+        # R-3: a promise counts if it was renewed until the host fell silent to all.
+        if row.lease is not None and row.alive_at - row.leased <= RENEWED:
             host.lease, host.tie = row.lease, row.tie
 
     def vm(self, record):
@@ -9921,13 +9922,14 @@ class Peer(object):
         self.failing, self.silent, self.seen = True, False, False
         self.back = NEVER               # when it answered again after a silence
         self.left = False               # it went into maintenance before it fell silent
-        self.alive_at = 0               # the youngest answer to any reachable member
+        self.alive_at = NEVER           # the youngest answer to any reachable member
         self.last = 0                   # ... or when this host began to listen
         self.unsure = False             # a reachable member has no opinion on it
         self.report, self.heard, self.nonce = None, NEVER, ''
         self.told = None, ''            # what this host told of it last, and as text
         self.number = ('', 0, 0)        # boot, number, part of the latest packet
         self.lease, self.tie, self.leased = None, False, NEVER
+        self.promised = None, False, NEVER      # the same by its own word alone
         self.domains, self.listed, self.pieces = None, NEVER, {}
 
     def answers(self, now):
@@ -9954,7 +9956,7 @@ class Peer(object):
         moments = None
         if self.failing:
             moments = (self.answered, self.last, self.alive_at,
-                       self.last - self.leased <= RENEWED)
+                       self.alive_at - self.leased <= RENEWED)
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
                 self.back, self.lease, self.tie) + self.word(now)
 
@@ -9972,6 +9974,12 @@ class Peer(object):
         """That of its WatchRow."""
         told, domains = self.word(now)
         return watch_row_text(self, told or ('', '', '', ''), domains)
+
+    def promises(self, lease, tie, moment):
+        """It says so itself.  Only that is passed on: of hearsay, each would keep
+        the other's young for ever, and an old promise outlive its withdrawal."""
+        self.promised = lease, bool(tie), moment
+        self.take_lease(lease, tie, moment)
 
     def take_lease(self, lease, tie, moment):
         """The younger word about its promise counts."""
@@ -10015,7 +10023,7 @@ class Watcher(object):
                 peer = self.peers[uuid]
                 peer.seen, peer.answered, peer.last = row.seen, row.answered, row.last
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
-                peer.take_lease(row.lease, row.tie, row.leased)
+                peer.promises(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in watch.confirmed])
         self.dropped = watch.dropped
         if watch.pool == self.pool:
@@ -10105,7 +10113,7 @@ class Watcher(object):
         if peer.answered == now:
             peer.last = peer.alive_at = now     # nobody can have heard it later
             return False
-        peer.alive_at = max(peer.alive_at, peer.answered)
+        peer.alive_at = max(peer.alive_at, peer.answered or NEVER)
         last = peer.last = max(peer.alive_at, peer.since)
         if peer.failing:
             peer.unsure = bool(self.ignorant)
@@ -10168,7 +10176,7 @@ class Watcher(object):
             return False                # it does not hear us, or it is a replay
         peer.answers(now)
         peer.report, peer.heard = report, now
-        peer.take_lease(report.lease, report.tie, now)
+        peer.promises(report.lease, report.tie, now)
         self.take_flag((report.flag_number, report.flag or None))
         if report.domains is not None:
             self.take_domains(now, peer, report)
@@ -10404,11 +10412,12 @@ def opinion(peer, now):
     """What this host tells of another, in whole seconds: an answer is said to
     be younger than it is, a promise older.  Both errors make others wait."""
     ago = lease_age = None
+    lease, tie, leased = peer.promised
     if peer.answered:
         ago = int(now - peer.answered)
-    if peer.leased > NEVER:
-        lease_age = int(now - peer.leased + 0.999)
-    return ago, peer.lease, peer.tie, lease_age
+    if leased > NEVER:
+        lease_age = int(now - leased + 0.999)
+    return ago, lease, tie, lease_age
 
 
 class Inspector(object):

@@ -71,6 +71,48 @@ class Silence(base.TestCase):
         self.assertEqual([path for path in written if path == ha_lizard.WATCH], [])
 
 
+class Hearsay(base.TestCase):
+    """R-3: the promise of a dead host grows old, whoever still tells of it."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.story = scenario.Story()
+        for line in 'pool n1 n2 n3 n4', 'vm web on n4', 'fence POOL', 'ha on', 'run 60':
+            self.story.play(line)
+
+    def tearDown(self):
+        self.story.close()
+
+    def peer(self, name, of):
+        return self.story.host(name).watcher.peers[self.story.host(of).uuid]
+
+    def test_that_no_promise_becomes_younger_by_being_told(self):
+        died = self.story.world.now
+        for line in 'power off n4', 'run 30':
+            self.story.play(line)
+        for name in 'n1', 'n2', 'n3':
+            peer = self.peer(name, 'n4')
+            self.assertEqual(peer.lease, 40)
+            booted = self.story.host(name).dom0.host.booted
+            self.assertTrue(peer.leased + booted <= died + 2 * ha_lizard.CALM)
+
+    def test_that_who_did_not_hear_the_withdrawal_does_not_undo_it(self):
+        """n3 heard the promise, n1 and n2 that it was withdrawn."""
+        self.story.play('cut n4 from n3')
+        self.story.play('run 5')
+        guardian = self.story.host('n4').watcher.guardian
+        guardian.tick, guardian.lease = (lambda now, watcher: None), None
+        for line in 'run 10', 'cut n4', 'run 60':
+            self.story.play(line)
+        self.assertEqual([None, None, None],
+                         [self.peer(name, 'n4').lease for name in ('n1', 'n2', 'n3')])
+
+    def test_that_a_member_that_heard_nothing_itself_learns_of_it(self):
+        for line in 'cut n4 from n3', 'daemon kill n3', 'run 10', 'daemon start n3', 'run 10':
+            self.story.play(line)
+        self.assertEqual(40, self.peer('n3', 'n4').lease)
+
+
 class Datagrams(base.TestCase):
     """R-1: what is no word of a member is dropped and counted, and `status` says so."""
 
