@@ -93,7 +93,7 @@ def in_lab(commands):
         tale = Tale(story.lab.world)
         if not story.lab.until(lambda: has_shown_all(tale), LONGEST):
             raise AssertionError('no chores: %s' % tale.lines())
-        rest(story, tale)
+        rest(story, tale, 8)
         tale.mark()
         began = ha_lizard.clock()
         for line in commands:
@@ -114,11 +114,11 @@ def has_shown_all(tale):
             == COUNT - 1]
 
 
-def rest(story, tale):
+def rest(story, tale, quiet=QUIET):
     """Let time pass until nobody has anything to say."""
     seen, since = None, ha_lizard.clock()
     end = since + LONGEST
-    while ha_lizard.clock() - since < QUIET:
+    while ha_lizard.clock() - since < quiet:
         if ha_lizard.clock() > end:
             raise AssertionError('it does not come to rest: %s' % seen)
         if tale.lines() != seen or not story.is_well():
