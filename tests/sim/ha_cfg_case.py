@@ -1,4 +1,11 @@
-"""ha-cfg on a host of a simulated pool: as a process, and within this one."""
+"""ha-cfg on a host of a simulated pool: within this process, and as a process.
+
+    Case            commands within this process, in virtual time: what they say
+                    and do, and how long they take
+    ProcessCase     real processes, in real time: what nothing else can show
+
+Both have the same words: serve() a pool, then ask.
+"""
 
 import tempfile
 
@@ -6,11 +13,13 @@ import base
 import ha_lizard
 import served
 from dom0 import SimDom0, SimJob
-from served import CFG
+from scenario import Story
+from served import CFG, PRODUCT
 
 cfg = base.load('ha-cfg', 'ha_cfg')
 
 AT_ONCE = 4                         # processes of ha-cfg at the same time
+LIMIT = 1000                        # virtual seconds that a command may take
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
 
@@ -23,13 +32,17 @@ class Capture(cfg.Screen):
         cfg.Screen.__init__(self, yes)
         self.said, self.complaints = [], []
         self.terminal = self.asks = self.colour = self.impatient = False
-        self.width = 80
+        self.width, self.feed = 80, ''
 
     def write(self, text):
         self.said.append(text)
 
     def complain(self, text):
         self.complaints.append(text)
+
+    def secret(self, name):
+        """From a pipe, where nobody is asked."""
+        return cfg.without_newline(self.feed)
 
     def text(self):
         return ''.join(self.said)
@@ -39,15 +52,25 @@ class Capture(cfg.Screen):
 
 
 class Machine(SimDom0):
-    """A simulated host on which more programs are installed: {the first words of
-    a command: (status, output)}."""
-    programs = {}
+    """A simulated host on which more programs are installed.
+
+    programs    {the first words of a command: (status, output)}
+    disk        where its logs become real files
+    called      the commands that were given there
+    """
+
+    def __init__(self, world, host, programs=(), disk=base.NOWHERE):
+        SimDom0.__init__(self, world, host)
+        self.programs, self.disk, self.called = dict(programs), disk, []
 
     def path(self, path):
-        """Of a log: there is none."""
-        return base.NOWHERE + path
+        """Of a log."""
+        if path in self.host.files:
+            base.write(self.disk + path, self.host.files[path])
+        return self.disk + path
 
     def launch(self, argv, timeout, feed, env, password):
+        self.called.append(argv)
         for words, (status, output) in self.programs.items():
             if ' '.join(argv).startswith(words):
                 job = SimJob(argv, self.now() + timeout)
@@ -56,26 +79,120 @@ class Machine(SimDom0):
         return SimDom0.launch(self, argv, timeout, feed, env, password)
 
 
+def run_on(machine, work, limit=LIMIT):
+    """What work() returns, as a program of that host; the world goes on meanwhile,
+    and no longer."""
+    world, results = machine.world, []
+    program, end = machine.run_program(lambda: results.append(work())), machine.world.now + limit
+    while not program.over:
+        due = world.events and world.events[0][0]
+        if not world.events or due > end:
+            raise AssertionError('it does not end within %s s' % limit)
+        world.run(max(0, due - world.now))
+    return results[0]
+
+
+def run_cfg_on(machine, words, screen, limit=LIMIT):
+    """The exit status of ha-cfg WORDS.  The test mail says itself what it says."""
+    before = ha_lizard.say, ha_lizard.complain
+    ha_lizard.say, ha_lizard.complain = screen.raw, screen.complain
+    try:
+        return run_on(machine, lambda: cfg.main(list(words), machine, screen), limit)
+    finally:
+        ha_lizard.say, ha_lizard.complain = before
+
+
 def run_cfg(story, name, *words, **how):
     """(exit status, Capture) of ha-cfg on a host of the story; `programs` as in
     Machine, `terminal` and `width` of the screen."""
-    host = story.world.hosts[name]
-    screen, statuses = how.get('screen', Capture)('--yes' in words), []
+    screen = how.get('screen', Capture)('--yes' in words)
     screen.terminal, screen.width = how.get('terminal', False), how.get('width', 80)
-
-    def work():
-        statuses.append(cfg.main(list(words), dom0, screen))
-    dom0 = Machine(story.world, host)
-    dom0.programs = how.get('programs', {})
-    program = dom0.run_program(work)
-    for _ in range(2000):
-        story.world.run(0.5)
-        if program.over:
-            break
-    return statuses[0], screen
+    machine = Machine(story.world, story.world.hosts[name], how.get('programs', ()))
+    return run_cfg_on(machine, words, screen), screen
 
 
-# -- as a process -------------------------------------------------------------
+# -- what both kinds of test say ----------------------------------------------
+
+class Asking(object):
+    """Of a test with a `story`, whose chosen host is `host`."""
+
+    def done(self, *words, **how):
+        """The output of ha-cfg WORDS, which must work."""
+        status, output, errors = self.cfg(*words, **how)
+        self.assertEqual((0, ''), (status, errors), '%s: %s, %s%s' % (
+            words, status, output, errors))
+        return output
+
+    def refused(self, status, words, why, **how):
+        """It must end with that status, one line on stderr, and change nothing."""
+        self.all_refused([(status, words, why)], **how)
+
+    def all_refused(self, cases, **how):
+        """The same for [(status, words, why)]."""
+        before = self.other()
+        for status, words, why in cases:
+            result = self.cfg(*words, **how)
+            self.assertEqual((status, 1), (result[0], result[2].count('\n')),
+                             '%s: %r' % (words, result))
+            self.assertIn(why, result[2])
+        self.assertEqual(before, self.other())
+
+    def other(self, key=None):
+        """The pool's other-config, or one value of it."""
+        pairs = dict(self.story.pool.database().pool()['other_config'])
+        if key is None:
+            return pairs
+        return pairs.get(key)
+
+    def vm_other(self, name, key):
+        pairs = self.story.pool.database().get('vm', self.story.vms[name])['other_config']
+        return dict(pairs).get(key)
+
+    def text(self, path):
+        return self.host.files.get(path, '')
+
+    def note_that(self, pairs):
+        """More in the notes of the chosen host, which has some."""
+        notes = dict(ha_lizard.from_state(self.text(ha_lizard.Notes.path)))
+        notes.update(dict(pairs))
+        self.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
+            [(key, notes[key]) for key in sorted(notes) if key not in ('format', 'end')])
+
+
+class Case(Asking, base.StoryCase):
+    POOL = ('pool a b c', 'latency 0.01', 'fence ILO')
+
+    def serve(self, *lines, **how):
+        """The story of POOL and more lines; on its chosen host runs no daemon."""
+        self.story = Story(how.get('host', 'a'))
+        for line in self.POOL + lines:
+            self.story.play(line)
+        self.story.begin()
+        self.host = self.story.world.hosts[self.story.chosen]
+        self.machine = Machine(self.story.world, self.host, disk=self.folder())
+        return self.story
+
+    def cfg(self, *words, **how):
+        """(exit status, output, errors) of ha-cfg WORDS."""
+        screen = Capture('--yes' in words)
+        screen.feed = how.get('feed', '')
+        status = run_cfg_on(self.machine, words, screen, how.get('limit', 60))
+        return status, screen.text(), ''.join([each + '\n' for each in screen.complaints])
+
+    def once(self):
+        """One round of HA."""
+        run_on(self.machine, lambda: ha_lizard.run_round(self.machine))
+
+    def act(self, *words):
+        """(exit status, sentence) of what a round has a child do."""
+        return run_on(self.machine, lambda: ha_lizard.act(self.machine, words))
+
+    def called(self):
+        """The commands that were given on the chosen host."""
+        return self.machine.called
+
+
+# -- as processes -------------------------------------------------------------
 
 class Running(object):
     """A process of the chosen host, with what it is told and what it says."""
@@ -102,18 +219,30 @@ class Running(object):
             stream.close()
 
 
-class Case(served.Case):
-    POOL = ('pool a b c', 'latency 0.01', 'fence ILO')
+class ProcessCase(Asking, served.Case):
+    POOL = Case.POOL
+
+    def serve(self, *lines, **how):
+        server = served.Case.serve(self, *lines, **how)
+        self.story, self.host = server.story, server.host
+        return server
 
     def cfg(self, *words, **how):
         """(exit status, output, errors) of ha-cfg WORDS."""
         return self.program(CFG + list(words), **how)
 
+    def once(self):
+        self.program(PRODUCT + ['once'])
+
+    def called(self):
+        return self.served.called
+
     def program(self, argv, **how):
         return self.side_by_side([argv], **how)[0]
 
     def side_by_side(self, argvs, **how):
-        """[(exit status, output, errors)] of programs that run at the same time."""
+        """[(exit status, output, errors)] of programs that run at the same time;
+        when they have ended, nothing of them is left."""
         running = []
         try:
             for argv in argvs:
@@ -122,52 +251,11 @@ class Case(served.Case):
                                      how.get('limit', 60)):
                 self.served.kill()
                 self.fail('%s do not end' % [each.argv for each in running if each.runs()])
+            self.assertEqual([], self.served.pids())
             return [each.result() for each in running]
         finally:
             for each in running:
                 each.close()
-
-    def done(self, *words, **how):
-        """The output of ha-cfg WORDS, which must work."""
-        status, output, errors = self.cfg(*words, **how)
-        self.assertEqual((0, ''), (status, errors), '%s: %s, %s%s' % (
-            words, status, output, errors))
-        return output
-
-    def refused(self, status, words, why, **how):
-        """It must end with that status, one line on stderr, and change nothing."""
-        self.all_refused([(status, words, why)], **how)
-
-    def all_refused(self, cases, **how):
-        """The same for [(status, words, why)], AT_ONCE of them at the same time."""
-        cases, before = list(cases), self.other()
-        while cases:
-            results = self.side_by_side([CFG + list(case[1]) for case in cases[:AT_ONCE]], **how)
-            for (status, words, why), result in zip(cases, results):
-                self.assertEqual((status, 1), (result[0], result[2].count('\n')),
-                                 '%s: %r' % (words, result))
-                self.assertIn(why, result[2])
-            del cases[:AT_ONCE]
-        self.assertEqual(before, self.other())
-
-    def other(self, key=None):
-        """The pool's other-config, or one value of it."""
-        pairs = dict(self.served.world.pool.database().pool()['other_config'])
-        if key is None:
-            return pairs
-        return pairs.get(key)
-
-    def note_that(self, pairs):
-        """More in the notes of the chosen host, which has some."""
-        notes = dict(ha_lizard.from_state(self.text(ha_lizard.Notes.path)))
-        notes.update(dict(pairs))
-        self.served.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
-            [(key, notes[key]) for key in sorted(notes) if key not in ('format', 'end')])
-
-    def vm_other(self, name, key):
-        uuid = self.served.story.vms[name]
-        pairs = self.served.world.pool.database().get('vm', uuid)['other_config']
-        return dict(pairs).get(key)
 
 
 def loaded(text):

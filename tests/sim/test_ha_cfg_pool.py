@@ -53,7 +53,7 @@ class TestParameters(ha_cfg_case.Case):
                 (2, ('MAIL_SUBJECT', 'a\nb'), 'a control character'),
                 (2, ('FENCE_FILE_LOC', '/etc/$(reboot)'), 'must be an absolute path'),
                 (2, ('FENCE_HEURISTICS_IPS', '10.0.0.300'), 'must be addresses'),
-                (1, ('FENCE_HEURISTICS_IPS', '127.0.1.2'), 'address of member b'),
+                (1, ('FENCE_HEURISTICS_IPS', '10.0.0.2'), 'address of member b'),
                 (1, ('FENCE_MIN_HOSTS', '4'), 'can never be met'),
                 (1, ('FENCE_METHOD', 'ILO:APC'), 'no method APC'))])
 
@@ -63,7 +63,7 @@ class TestParameters(ha_cfg_case.Case):
         self.assertEqual('FENCE_PASSWD: ******** -> ********\n',
                          self.done('set', 'FENCE_PASSWD', '-', feed=secret + '\n'))
         self.assertEqual(secret, self.other('HA_FENCE_PASSWD'))
-        self.assertEqual([], [argv for argv in self.served.called if secret in ' '.join(argv)])
+        self.assertEqual([], [argv for argv in self.called() if secret in ' '.join(argv)])
         self.assertNotIn('ss"w', self.done('get') + self.done('get', '--json'))
         self.assertIn('could read', self.cfg('set', 'SMTP_PASS', 'x')[2])
         self.refused(1, ('set', 'SMTP_PASS', '-'), 'backslash', feed='a\\b\n')
@@ -132,8 +132,8 @@ class TestVms(ha_cfg_case.Case):
         self.serve(*self.NAMES)
         output = self.done('get-vm-ha')
         self.assertIn('HA-Enabled  VM-UUID                               VM-Name\n', output)
-        self.assertIn('true        %s  db\n' % self.served.story.vms['db'], output)
-        self.assertIn('unset       %s  web\n' % self.served.story.vms['web'], output)
+        self.assertIn('true        %s  db\n' % self.story.vms['db'], output)
+        self.assertIn('unset       %s  web\n' % self.story.vms['web'], output)
         self.assertIn('left alone: its field ha-lizard-enabled is unset', output)
         self.assertIn('not started yet: it must have run in this pool once', output)
         self.assertIn('"effect": "left alone"', self.done('get-vm-ha', '--json'))
@@ -142,16 +142,16 @@ class TestVms(ha_cfg_case.Case):
         self.serve(*self.NAMES)
         self.done('set-vm-ha', 'web', 'TRUE')
         self.assertEqual('true', self.vm_other('web', FIELD))
-        self.done('set-vm-ha', self.served.story.vms['web'], 'false')
+        self.done('set-vm-ha', self.story.vms['web'], 'false')
         self.assertEqual('false', self.vm_other('web', FIELD))
         self.refused(1, ('set-vm-ha', 'wob', 'true'), 'web?')
         self.refused(1, ('set-vm-ha', '$(reboot)', 'true'), 'no VM is called')
         self.refused(2, ('set-vm-ha', 'web', 'yes'), 'true or false')
         self.refused(2, ('set-vm-ha', 'my', 'web', 'true'), 'needs quotes')
-        database = self.served.world.pool.database()
+        database = self.story.pool.database()
         label = 'a "b" ' + ha_lizard.to_text(binascii.unhexlify('636166c3a9'.encode('ascii')))
-        database.set('vm', self.served.story.vms['db'], name_label=label)
+        database.set('vm', self.story.vms['db'], name_label=label)
         self.done('set-vm-ha', label, 'false')
         self.assertEqual('false', self.vm_other('db', FIELD))
-        database.set('vm', self.served.story.vms['odd'], name_label='web')
-        self.refused(1, ('set-vm-ha', 'web', 'true'), self.served.story.vms['odd'])
+        database.set('vm', self.story.vms['odd'], name_label='web')
+        self.refused(1, ('set-vm-ha', 'web', 'true'), self.story.vms['odd'])

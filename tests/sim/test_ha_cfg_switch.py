@@ -1,16 +1,10 @@
-"""ha-cfg on and off, as real processes: the switch, the suspension, the state that its
-exit statuses tell."""
-
-import os
-import signal
-import sys
+"""ha-cfg on and off: the switch, the suspension, the state that its exit statuses tell."""
 
 import base
 import ha_cfg_case
 import ha_lizard
 import scenario
 from ha_cfg_case import FIELD, cfg
-from served import CFG, INSTALLED, PRODUCT
 
 
 class TestSwitch(ha_cfg_case.Case):
@@ -26,25 +20,12 @@ class TestSwitch(ha_cfg_case.Case):
         self.assertEqual(4, status)
         self.assertIn('| ha-lizard is enabled', output)
         self.assertIn('does ha-lizard run?', output.replace('\n', ' ').replace(' | ', ''))
-        self.program(PRODUCT + ['once'])
+        self.once()
         self.assertEqual((0, 'enabled\n', ''), self.cfg('ha-status'))
         self.assertIn('"enabled": true', self.done('status', '--json'))
         self.done('ha-disable')
         self.assertEqual(('false', '2'), (self.other(FIELD), self.other('HA_FLAG_SEQ')))
         self.assertEqual(3, self.cfg('status', '--watch')[0])
-
-    def test_the_offer_on_a_terminal(self):
-        self.serve()
-        for answer, switch in (('yes', 'true'), ('', 'true'), ('yes', 'false')):
-            ours, theirs = os.openpty()
-            process = self.served.begin(CFG + ['status'], stdin=theirs, stdout=theirs, stderr=theirs)
-            os.close(theirs)
-            os.write(ours, (answer + '\n').encode('ascii'))
-            self.served.until(lambda: process.poll() is not None, 20)
-            self.assertEqual(0, process.wait())
-            self.assertIn('Enter to quit>', ha_lizard.to_text(os.read(ours, 65536)))
-            os.close(ours)
-            self.assertEqual(switch, self.other(FIELD))
 
     def test_xenserver_ha(self):
         self.serve('xenserver-ha on')
@@ -53,18 +34,14 @@ class TestSwitch(ha_cfg_case.Case):
     def test_recover(self):
         self.serve('ha on')
         self.assertIn('not suspended', self.done('recover'))
-        boot = ha_lizard.read_file(self.served.root + ha_lizard.BOOT_ID).strip()
-        self.served.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
+        boot = self.machine.read(ha_lizard.BOOT_ID).strip()
+        self.host.files[ha_lizard.Notes.path] = ha_lizard.to_state(
             [('boot', boot), ('suspended', 'it had no quorum')])
         status, output, _ = self.cfg('status')
         self.assertEqual(5, status)
         self.assertIn('suspended on this host: it had no quorum', output)
         self.refused(1, ('recover',), '--yes')
-        link = os.path.join(self.folder(), 'recover_fenced_host')
-        os.symlink(os.path.join(INSTALLED, 'ha-cfg'), link)
-        status, output, errors = self.program([sys.executable, link, '--yes'])
-        self.assertEqual((0, ''), (status, errors))
-        self.assertIn('HA operation is back to normal', output)
+        self.assertIn('HA operation is back to normal', self.done('recover', '--yes'))
         self.assertIn('not suspended', self.done('recover'))
 
 
@@ -144,14 +121,15 @@ class TestExitStatuses(ha_cfg_case.Case):
             self.note(found, words)
         self.done('ha-enable')
         self.note(found, 'status')
-        self.program(PRODUCT + ['once'])
+        self.once()
         self.note(found, 'status')
         self.note_that([('suspended', 'it had no quorum')])
         self.note(found, 'status')
-        self.served.story.play('xapi hang a')
+        self.story.play('xapi hang a')
         self.note(found, 'get')
-        self.note_interrupt(found)
-        self.assertEqual(sorted([status for status, _ in cfg.STATUSES]), sorted(found))
+        # The last one is that of Ctrl-C: see TestWatch, and test_ha_cfg_process for a real one.
+        self.assertEqual(sorted([status for status, _ in cfg.STATUSES]),
+                         sorted(found) + [cfg.INTERRUPTED])
         for status, words in ((0, 'version'), (1, 'what-if host-dead z'), (2, 'nonsense'),
                               (3, 'status'), (4, 'status'), (5, 'status'), (124, 'get')):
             self.assertIn(words, found[status])
@@ -159,16 +137,7 @@ class TestExitStatuses(ha_cfg_case.Case):
     def note(self, found, words):
         found.setdefault(self.cfg(*words.split())[0], []).append(words)
 
-    def note_interrupt(self, found):
-        """Ctrl-C while it waits for xe; the call is gone as well."""
-        nothing = open(os.devnull, 'r+')
-        try:
-            process = self.served.begin(CFG + ['get'], stdin=nothing, stdout=nothing,
-                                        stderr=nothing)
-            self.until(lambda: len(self.served.clients) >= 3)
-            os.kill(process.pid, signal.SIGINT)
-            self.until(lambda: process.poll() is not None, 10)
-        finally:
-            nothing.close()
-        found.setdefault(process.wait(), []).append('get, interrupted')
-        self.until(lambda: not self.served.pids(), 5)
+
+if __name__ == '__main__':
+    import unittest
+    unittest.main()
