@@ -1,29 +1,21 @@
-"""ha-cfg on a host of a simulated pool: within this process, and as a process.
+"""ha-cfg on a host of a simulated pool, within this process and in virtual time: what
+a command says and does, and how long it takes.
 
-    Case            commands within this process, in virtual time: what they say
-                    and do, and how long they take
-    ProcessCase     real processes, in real time: what nothing else can show
-
-Both have the same words: serve() a pool, then ask.
+What nothing but a process can show: ha_cfg_process, with the same words.
 """
-
-import tempfile
 
 import base
 import ha_lizard
-import served
 from dom0 import SimDom0, SimJob
 from scenario import Story
-from served import CFG, PRODUCT
 
 cfg = base.load('ha-cfg', 'ha_cfg')
 
-AT_ONCE = 4                         # processes of ha-cfg at the same time
 LIMIT = 1000                        # virtual seconds that a command may take
 FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
 
-# -- within this process ------------------------------------------------------
+# -- a host and its screen ----------------------------------------------------
 
 class Capture(cfg.Screen):
     """A screen that nobody sees: what was said, and answers prepared."""
@@ -111,7 +103,7 @@ def run_cfg(story, name, *words, **how):
     return run_cfg_on(machine, words, screen), screen
 
 
-# -- what both kinds of test say ----------------------------------------------
+# -- tests --------------------------------------------------------------------
 
 class Asking(object):
     """Of a test with a `story`, whose chosen host is `host`."""
@@ -190,72 +182,6 @@ class Case(Asking, base.StoryCase):
     def called(self):
         """The commands that were given on the chosen host."""
         return self.machine.called
-
-
-# -- as processes -------------------------------------------------------------
-
-class Running(object):
-    """A process of the chosen host, with what it is told and what it says."""
-
-    def __init__(self, server, argv, feed):
-        self.argv, self.streams = argv, [tempfile.TemporaryFile() for _ in range(3)]
-        self.streams[0].write(ha_lizard.to_bytes(feed))
-        self.streams[0].seek(0)
-        self.process = server.begin(argv, stdin=self.streams[0], stdout=self.streams[1],
-                                    stderr=self.streams[2])
-
-    def runs(self):
-        return self.process.poll() is None
-
-    def result(self):
-        said = []
-        for stream in self.streams[1:]:
-            stream.seek(0)
-            said.append(ha_lizard.to_text(stream.read()))
-        return self.process.wait(), said[0], said[1]
-
-    def close(self):
-        for stream in self.streams:
-            stream.close()
-
-
-class ProcessCase(Asking, served.Case):
-    POOL = Case.POOL
-
-    def serve(self, *lines, **how):
-        server = served.Case.serve(self, *lines, **how)
-        self.story, self.host = server.story, server.host
-        return server
-
-    def cfg(self, *words, **how):
-        """(exit status, output, errors) of ha-cfg WORDS."""
-        return self.program(CFG + list(words), **how)
-
-    def once(self):
-        self.program(PRODUCT + ['once'])
-
-    def called(self):
-        return self.served.called
-
-    def program(self, argv, **how):
-        return self.side_by_side([argv], **how)[0]
-
-    def side_by_side(self, argvs, **how):
-        """[(exit status, output, errors)] of programs that run at the same time;
-        when they have ended, nothing of them is left."""
-        running = []
-        try:
-            for argv in argvs:
-                running.append(Running(self.served, argv, how.get('feed', '')))
-            if not self.served.until(lambda: not [each for each in running if each.runs()],
-                                     how.get('limit', 60)):
-                self.served.kill()
-                self.fail('%s do not end' % [each.argv for each in running if each.runs()])
-            self.assertEqual([], self.served.pids())
-            return [each.result() for each in running]
-        finally:
-            for each in running:
-                each.close()
 
 
 def loaded(text):

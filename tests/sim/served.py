@@ -23,11 +23,15 @@ def install():
         if os.getpid() == process:          # not in a child
             shutil.rmtree(folder, True)
     atexit.register(uninstall)
-    for name, compiled in (('ha_lizard.py', None), ('ha_lizard.py', 'ha_lizard.pyc'),
-                           ('ha-cfg', 'ha-cfg.pyc')):
-        path = os.path.join(folder, name)
-        shutil.copy(os.path.join(base.ROOT, name), path)
-        py_compile.compile(path, compiled and os.path.join(folder, compiled), None, True)
+    for name in 'ha_lizard.py', 'ha-cfg':
+        shutil.copy(os.path.join(base.ROOT, name), os.path.join(folder, name))
+    # To be imported, and to be run: for Python 2 it is the same file.
+    module, program = os.path.join(folder, 'ha_lizard.py'), os.path.join(folder, 'ha_lizard.pyc')
+    compiled = py_compile.compile(module, None, None, True)
+    if not os.path.exists(program):
+        shutil.copy(compiled, program)
+    script = os.path.join(folder, 'ha-cfg')
+    py_compile.compile(script, script + '.pyc', None, True)
     return folder
 
 

@@ -15,6 +15,7 @@ import time
 
 import base
 import ha_lizard
+from served import CFG
 
 cfg = base.load('ha-cfg', 'ha_cfg')
 
@@ -273,9 +274,11 @@ class TestWords(base.TestCase):
 
 BASHES = [path for path in ('/bin/bash', os.environ.get('HA_LIZARD_BASH', ''))
           if path and os.path.exists(path)]
+#: ha-cfg, as a word of a shell
+COMPILED = ' '.join(['"%s"' % word for word in CFG])
 #: Stands for ha-cfg: completes for real, shows the words of everything else.
 STAND_IN = '''#!/bin/sh
-case $1 in complete) exec "%s" "%s" "$@" ;; esac
+case $1 in complete) exec %s "$@" ;; esac
 printf '{'; for word in "$@"; do printf '<%%s>' "$word"; done; printf '}\\n'
 '''
 
@@ -328,8 +331,7 @@ class Bash(object):
 class TestBash(base.TestCase):
     def prepared(self):
         folder = self.folder()
-        base.write(folder + '/ha-cfg', STAND_IN % (sys.executable, os.path.join(
-            base.ROOT, 'ha-cfg')), ha_lizard.PROGRAM)
+        base.write(folder + '/ha-cfg', STAND_IN % COMPILED, ha_lizard.PROGRAM)
         base.write(folder + '/root' + ha_lizard.PICTURE, picture_of(VMS, HOSTS))
         base.write(folder + '/completion', cfg.BASH)
         base.write(folder + '/a file', '')
@@ -374,7 +376,7 @@ class TestBash(base.TestCase):
         argv = [sys.executable, '-S', folder + '/installed/ha-cfg', 'complete', 'set-vm-ha', 'we']
         subprocess.Popen(argv[:3] + ['version'], env=environment, stdout=-1, close_fds=True).communicate()
         times = []
-        for _ in range(8):
+        while len(times) < 8 and (not times or min(times) >= 0.15):
             # Of its own: others may keep this machine busy.
             began = sum(os.times()[2:4])
             child = subprocess.Popen(argv, env=environment, stdout=-1, close_fds=True)
@@ -396,8 +398,7 @@ class TestTerminal(base.TestCase):
                    'echo "$* $XE_EXTRA_ARGS" >> %s/asked\n' % folder, ha_lizard.PROGRAM)
         self.where = folder
         bash = Bash('/bin/bash', folder)
-        bash.type('cfg() { "%s" "%s" "$@"; echo "status $?."; }; echo re""ady\n' % (
-            sys.executable, os.path.join(base.ROOT, 'ha-cfg')), 'ready')
+        bash.type('cfg() { %s "$@"; echo "status $?."; }; echo re""ady\n' % COMPILED, 'ready')
         return bash
 
     def test_colour_width_and_no_echo(self):
