@@ -46,9 +46,9 @@ class TestBrokenPool(ha_cfg_case.Case):
         before = self.other()
         path = os.path.join(self.folder(), 'saved')
         base.write(path, 'XAPI_COUNT=7\n')
-        cases = [(statuses, [name] + words.replace('FILE', path).split())
-                 for name, (statuses, words) in sorted(ACTIONS.items())]
-        for statuses, words in cases + [(statuses, words.split()) for statuses, words in MORE]:
+        for statuses, line in [(ACTIONS[name][0], '%s %s' % (name, ACTIONS[name][1]))
+                               for name in sorted(ACTIONS)] + list(MORE):
+            words = line.replace('FILE', path).split()
             result = self.cfg(limit=XE_TIMEOUT + 2, *words)
             self.assertIn(result[0], statuses, '%s: %r' % (words, result))
             # No xe, nor anything else, is left.
