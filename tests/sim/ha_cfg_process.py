@@ -66,7 +66,8 @@ class ProcessCase(Asking, served.Case):
                                      how.get('limit', 60)):
                 self.served.kill()
                 self.fail('%s do not end' % [each.argv for each in running if each.runs()])
-            self.assertEqual([], self.served.pids())
+            # What was killed with them takes a moment to be gone.
+            self.until(lambda: not self.served.pids(), 5)
             return [each.result() for each in running]
         finally:
             for each in running:
