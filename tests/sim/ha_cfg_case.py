@@ -77,10 +77,9 @@ def run_on(machine, work, limit=LIMIT):
     world, results = machine.world, []
     program, end = machine.run_program(lambda: results.append(work())), machine.world.now + limit
     while not program.over:
-        due = world.events and world.events[0][0]
-        if not world.events or due > end:
+        if not world.moments or world.moments[0] > end:
             raise AssertionError('it does not end within %s s' % limit)
-        world.run(max(0, due - world.now))
+        world.run(max(0, world.moments[0] - world.now))
     return results[0]
 
 
