@@ -8800,11 +8800,30 @@ class Site(object):
         silent = dict([(self.name(each), row.last) for each, row in self.watch.peers.items()
                        if each != uuid and row.failing and not self.notes.get('off.' + each)])
         why = wrong_machine(self.name(uuid), (moment - FENCE_TIMEOUT / 2, moment),
-                            self.row(uuid).alive_at, silent,
-                            {True: False}.get('restarted.' + uuid in self.notes.facts))
+                            self.row(uuid).alive_at, silent, self.is_same_boot(uuid))
         if why:
             self.notes['barred.%s.%s' % (uuid, method)] = why
+            self.notes['doubted.' + uuid] = method + ' ' + self.notes.get('boot_of.' + uuid)
             announce(self, 'wrong-machine-' + uuid, why)
+
+    def is_same_boot(self, uuid):
+        """Whether a host has not booted since it was fenced; None: unknown."""
+        now, before = self.row(uuid).boot, self.notes.get('boot_of.' + uuid)
+        if 'restarted.' + uuid in self.notes.facts:
+            return False
+        if now and before:
+            return now == before
+
+    def note_boot(self, uuid, boot):
+        """R-9: a host that answered too early for its watcher to be heard was off
+        indeed when it tells of another boot: its device is its own."""
+        method, before = self.notes.get('doubted.' + uuid, ' ').split(' ')
+        if before and before != boot:
+            del self.notes['barred.%s.%s' % (uuid, method)]
+            self.journal.say('note', '%s has booted: %s is believed again' % (
+                self.name(uuid), method), 'fence_host')
+        del self.notes['doubted.' + uuid]
+        self.notes['boot_of.' + uuid] = boot
 
     def note_devices(self, host, result):
         """What `act devices` printed: a method, a state, a sentence in each line."""
@@ -8846,6 +8865,8 @@ class Site(object):
             self.notes['version.' + uuid] = row.version
             # For the uninstaller, to the hour: notes are not written in each round.
             self.notes['shown.' + uuid] = '%d' % (self.dom0.wall() // 3600 * 3600)
+        if row.boot:
+            self.note_boot(uuid, row.boot)
         if row.version or row.failing:
             del self.notes['mute.' + uuid]
         elif 'version.' + uuid in self.notes.facts and 'mute.' + uuid not in self.notes.facts:
