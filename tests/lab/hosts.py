@@ -508,8 +508,8 @@ class Lab(object):
         for seat in self.seats.values():
             self.mirror(seat)
         self.log()
-        if self.world.events:
-            due = self.world.events[0][0] / self.speed + self.began - ha_lizard.clock()
+        if self.world.moments:
+            due = self.world.moments[0] / self.speed + self.began - ha_lizard.clock()
             seconds = max(0, min(seconds, due))
         speakers = {}
         for seat in self.seats.values():

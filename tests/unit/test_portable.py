@@ -300,7 +300,7 @@ def files():
     for folder, folders, names in os.walk(base.ROOT):
         folders[:] = sorted([name for name in folders if name not in ('.git', '__pycache__')])
         found += [os.path.join(folder, name)[len(base.ROOT) + 1:] for name in sorted(names)
-                  if not name.endswith('.pyc') and not name.endswith('.pyo')]
+                  if name != '.git' and not name.endswith('.pyc') and not name.endswith('.pyo')]
     return found
 
 
