@@ -11,7 +11,7 @@ import ha_lizard
 from ha_cfg_case import cfg, run_cfg
 from scenario import Story
 
-FIRST = 5                           # the seed of the first random pool
+FIRST = 7                           # the seed of the first random pool
 POOLS = int(os.environ.get('HA_LIZARD_POOLS', '5'))
 SETTLED, AFTERMATH = 150, 900       # seconds before and after a fault
 
