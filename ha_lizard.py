@@ -8909,6 +8909,10 @@ class Site(object):
             return
         pool = Pool(self.dom0, self.settings)
         facts, self.xapi = pool.read()
+        if facts and self.role == 'slave' and facts.master == self.me:
+            # until it has restarted, xapi of an old master tells, and would do,
+            # what was right before it lost the pool.
+            facts, self.xapi = None, 'it has not restarted since this host is a slave'
         if not facts:
             self.xapi = self.xapi or 'no facts'
             self.note_deaf_xapi()
