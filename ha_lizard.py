@@ -2543,8 +2543,9 @@ class StartVm(XeAction):
         return START_LIMIT + 2 * self.vm.delay
 
     def done(self, site, result):
-        if result.status != TIMED_OUT:
-            # In time or not, xapi has ended it; else it may go on for ever.
+        if result.status == TIMED_OUT:
+            site.stale = True           # it may go on for ever: xapi tells whether it does
+        else:
             del site.notes['starting.' + self.vm.uuid]
         if result or kind_of(result) == 'running':
             self.needless = not result      # another host has started it
@@ -8766,7 +8767,18 @@ class Site(object):
         self.look()
         if self.is_due():
             self.read_pool()
+        if self.told and not self.xapi:
+            self.forget_starts(busy)
         return View(tried=tried, busy=busy, **self.known())
+
+    def forget_starts(self, busy):
+        """A start that xapi has ended is no reason to reset, later, what somebody
+        else does with that VM."""
+        ours = [action.vm.uuid for action in busy if isinstance(action, StartVm)]
+        for uuid in self.notes.about('starting'):
+            record = self.facts.vms.get(uuid)
+            if uuid not in ours and not (record and record['current-operations']):
+                del self.notes['starting.' + uuid]
 
     def look(self):
         """What costs no call of xe: role, peers, proofs that no longer hold."""

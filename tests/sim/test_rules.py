@@ -1,5 +1,7 @@
 """Rules for which the language of scenarios has no word."""
 
+import os
+
 import base
 import ha_lizard
 import scenario
@@ -69,6 +71,38 @@ class Silence(base.TestCase):
         story.close()
         self.assertTrue(ha_lizard.PICTURE in written)
         self.assertEqual([path for path in written if path == ha_lizard.WATCH], [])
+
+
+class LostStart(base.TestCase):
+    """A start that its host took along counts as long as xapi waits for it."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.story = scenario.Story()
+        lines = ha_lizard.read_file(os.path.join(
+            base.ROOT, 'tests/sim/scenarios/start-lost-in-a-reboot.txt')).split('\n')
+        for line in lines[1:lines.index('power off n3') + 1] + ['run 500']:
+            self.story.play(line)
+
+    def tearDown(self):
+        self.story.close()
+
+    def starting(self):
+        """Names of the VMs that the master has noted as being started."""
+        notes = dict(ha_lizard.from_state(self.story.host('n1').files[ha_lizard.Notes.path]))
+        return [name for name, uuid in self.story.vms.items() if 'starting.' + uuid in notes]
+
+    def test_that_it_is_noted_while_xapi_waits(self):
+        self.assertEqual(['mail'], self.starting())
+        self.story.play('run 200')
+        self.assertEqual(['mail'], self.starting())
+
+    def test_that_it_is_forgotten_when_xapi_has_ended_it(self):
+        for line in 'run 120', 'set GLOBAL_VM_HA 0':        # our own child has; no new one
+            self.story.play(line)
+        self.story.pool.database().set('vm', self.story.vms['mail'], current_operations=())
+        self.story.play('run 20')
+        self.assertEqual([], self.starting())
 
 
 class Hearsay(base.TestCase):
