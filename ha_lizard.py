@@ -1802,18 +1802,22 @@ def clean_ups(settings, view):
             actions.append(DeclareDead(host=host))
         elif settings.fence_host_forget:
             actions.append(Forget(host=host))
-    actions.extend([ResetPower(vm=vm, host=host) for host in view.others()
-                    for vm in lost_starts(view, host)])
+    actions.extend([ResetPower(vm=vm, host=host) for vm, host in lost_starts(view)])
     return untried(view, actions)[:MOST_RESETS - count(view, ResetPower)]
 
 
-def lost_starts(view, host):
-    """VMs whose start a host has taken along into a reboot: xapi would wait for
-    its answer for ever.  Only its own new boot and its own list prove that."""
-    if not host.answers or not host.boot or host.domains is None:
-        return []
-    return [vm for vm in view.vms if vm.busy and vm.starting == host.uuid and vm.boot
-            and vm.boot != host.boot and not is_starting(view, vm) and not found_on(view, vm)]
+def lost_starts(view):
+    """[(Vm, Host)]: starts that a host has taken along into a reboot: xapi would
+    wait for its answer for ever.  Its own list must be without the VM as well."""
+    begun = [(vm, view.host(vm.starting)) for vm in view.vms if vm.busy and vm.boot]
+    return [(vm, host) for vm, host in begun if host and has_rebooted(host, vm.boot)
+            and not is_starting(view, vm) and not found_on(view, vm)]
+
+
+def has_rebooted(host, boot):
+    """By its own word, which tells of another boot and of what runs there."""
+    return (host.answers and host.boot and host.domains is not None
+            and host.boot != boot)
 
 
 def found_on(view, vm):
