@@ -45,8 +45,7 @@ def measure(dead, count, fence, chosen):
         while len(up) < count and story.world.now - began < 3600:
             story.play('run 15')
             log.extend(story.lines())
-            up = sorted([moment - began for moment, what, _, _ in story.world.truth
-                         if what == 'runs' and moment > began])
+            up = starts_since(story, began)
         terms = floor(story, dead, count, fence, log)
     finally:
         story.close()
@@ -57,6 +56,12 @@ def measure(dead, count, fence, chosen):
     if len(up) >= count:
         line.update({'first': up[0], 'last': up[count - 1]})
     return line
+
+
+def starts_since(story, began):
+    """Seconds from that moment until each start of a VM since then, in their order."""
+    return sorted([moment - began for moment, what, _, _ in story.world.truth
+                   if what == 'runs' and moment > began])
 
 
 def settings_of(story):

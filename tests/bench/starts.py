@@ -5,6 +5,7 @@ where nobody sees how far they are and a deadline runs.  So the default is what
 one surviving host serves; a larger pool has more of them, and may set more.
 """
 
+import failover
 import scenario
 
 POOLS = (2, 3, 5)
@@ -37,8 +38,7 @@ def measure(hosts, choice):
         began, up = story.world.now, []
         while len(up) < VMS and story.world.now - began < 3600:
             story.play('run 15')
-            up = sorted([moment - began for moment, what, _, _ in story.world.truth
-                         if what == 'runs' and moment > began])
+            up = failover.starts_since(story, began)
         waited = sum([host.xapi.queued for host in story.world.hosts.values()])
     finally:
         story.close()

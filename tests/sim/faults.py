@@ -9,7 +9,6 @@ import random
 
 import scenario
 
-FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 SETTLE = 1500               # seconds without a fault before the end is judged
 KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
@@ -248,7 +247,7 @@ def owed(story, side):
     if not hosts or [host for host in hosts if not is_able(host)]:
         return []                       # a second fault stands in the way
     fields = dict(story.pool.database().pool()['other_config'])
-    if fields.get(FIELD) != 'true':
+    if fields.get(scenario.FIELD) != 'true':
         return []                       # somebody switched HA off, or XenServer's own on
     outside = [world.hosts[name] for name in world.order if name not in side]
     if [host for host in outside if not is_provable(story, host, side)]:

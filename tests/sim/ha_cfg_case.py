@@ -7,12 +7,11 @@ What nothing but a process can show: ha_cfg_process, with the same words.
 import base
 import ha_lizard
 from dom0 import SimDom0, SimJob
-from scenario import Story
+from scenario import FIELD, Story
 
 cfg = base.load('ha-cfg', 'ha_cfg')
 
 LIMIT = 1000                        # virtual seconds that a command may take
-FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 
 
 # -- a host and its screen ----------------------------------------------------
@@ -127,6 +126,14 @@ class Asking(object):
                              '%s: %r' % (words, result))
             self.assertIn(why, result[2])
         self.assertEqual(before, self.other())
+
+    def hand_over_a_secret(self):
+        """From a pipe into the pool: as it is, and in no list of processes."""
+        secret = 'p,a ss"w\'rd=$x'
+        self.assertEqual('FENCE_PASSWD: ******** -> ********\n',
+                         self.done('set', 'FENCE_PASSWD', '-', feed=secret + '\n'))
+        self.assertEqual(secret, self.other('HA_FENCE_PASSWD'))
+        self.assertEqual([], [argv for argv in self.called() if secret in ' '.join(argv)])
 
     def other(self, key=None):
         """The pool's other-config, or one value of it."""

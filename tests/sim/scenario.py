@@ -11,6 +11,7 @@ from dom0 import SimDom0
 from world import World
 import xapi
 
+FIELD = 'XenCenter.CustomFields.ha-lizard-enabled'
 GIB = 1024 ** 3
 ACTS = ('vm-start', 'vm-reset-powerstate', 'host-declare-dead',
         'pool-emergency-transition-to-master')
@@ -278,7 +279,7 @@ class Story(object):
         for row in ha_lizard.SETTINGS:
             if not row.local:
                 self.other('HA_' + row.name, row.default)
-        self.other('XenCenter.CustomFields.ha-lizard-enabled', 'false')
+        self.other(FIELD, 'false')
         self.other('autopromote_uuid', '')
         self.do_fence('POOL')
 
@@ -311,7 +312,7 @@ class Story(object):
         if host or state != 'halted':
             other[ha_lizard.STAMP] = self.pool.uuid
         if options.get('ha', 'unset') != 'unset':
-            other['XenCenter.CustomFields.ha-lizard-enabled'] = options['ha']
+            other[FIELD] = options['ha']
         sr = self.sr
         if local:
             sr = self.pool.new_sr('local-' + host.name, shared=False, host=host)
@@ -402,7 +403,7 @@ class Story(object):
         self.pool.set_ha_enabled(flag(switch))
 
     def do_field(self, what, *words):
-        key, text = 'XenCenter.CustomFields.ha-lizard-enabled', ' '.join(words)
+        key, text = FIELD, ' '.join(words)
         if what == 'pool':
             self.world.enabled = text == 'true'
             self.other(key, text)

@@ -59,11 +59,7 @@ class TestParameters(ha_cfg_case.Case):
 
     def test_secrets_never_show(self):
         self.serve()
-        secret = 'p,a ss"w\'rd=$x'
-        self.assertEqual('FENCE_PASSWD: ******** -> ********\n',
-                         self.done('set', 'FENCE_PASSWD', '-', feed=secret + '\n'))
-        self.assertEqual(secret, self.other('HA_FENCE_PASSWD'))
-        self.assertEqual([], [argv for argv in self.called() if secret in ' '.join(argv)])
+        self.hand_over_a_secret()
         self.assertNotIn('ss"w', self.done('get') + self.done('get', '--json'))
         self.assertIn('could read', self.cfg('set', 'SMTP_PASS', 'x')[2])
         self.refused(1, ('set', 'SMTP_PASS', '-'), 'backslash', feed='a\\b\n')
