@@ -1605,8 +1605,9 @@ def maintenance_objection(view, host):
         return None
     if host.maintenance or not host.enabled:
         return 'it was in maintenance and runs no VM'
-    # A10: absent since we took up work is not failed.
-    if not host.seen:
+    # A10: absent since we took up work is not failed.  But an old database does not
+    # know what it runs, and without its proof nothing is started.
+    if not host.seen and not view.gathered:
         return 'it has not answered since this host took up work and runs no VM'
 
 
@@ -1840,6 +1841,8 @@ def chores(settings, view):
     if strays(view) and (view.recovered is None or view.recovered > RECALL):
         # R-8: an old master that is back, or a slave that missed the call.
         return untried(view, [RecoverSlaves()])
+    if view.gathered and all([host.off or has_told(view, host) for host in view.others()]):
+        return untried(view, [EndGathering()])
     healed = [host for host in view.others() if host.marked and is_settled(host)]
     if healed:
         return untried(view, [Enable(host=host) for host in healed if not host.enabled]
@@ -1867,6 +1870,13 @@ def chores(settings, view):
     return look_at_devices(view) or untried(view, [
         ShowHealth(host=host, health=health_of(view, host)) for host in view.hosts
         if host.health not in (None, health_of(view, host))][:1])
+
+
+def has_told(view, host):
+    """Does the database of this master know by now what that member runs?"""
+    return (host.answers and host.role == 'slave:' + view.me.address
+            and host.domains is not None
+            and all([vm.host == host.uuid for vm in view.vms if vm.uuid in host.domains]))
 
 
 def look_at_devices(view):
@@ -2325,6 +2335,17 @@ class EndPromotion(Action):
         site.notes['promoted'] = '1'
         site.notes['placed_until'] = '%.1f' % (
             site.dom0.now() + 2 * site.settings.monitor_delay)
+
+
+class EndGathering(Action):
+    function = 'promote_slave'
+    refreshes = False
+
+    def __str__(self):
+        return 'note that each member has told what it runs'
+
+    def do(self, site):
+        del site.notes['gathered']
 
 
 class NameHeir(XeAction):

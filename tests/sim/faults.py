@@ -224,14 +224,19 @@ def judge(story, outcome):
 
 
 def acting_side(story):
-    """The hosts of a connected strict majority in working order, or []."""
+    """The hosts of a strict majority that is whole and cut off from all others, or [].
+    Whom one of it still hears counts as alive for all of it (R-1): nobody may act then."""
     world = story.world
     for name in world.order:
         side = [other for other in world.order if world.reaches(name, other)]
-        if len(side) * 2 > len(world.order) and not [
-                1 for a in side for b in side if not world.reaches(a, b)]:
+        if len(side) * 2 > len(world.order) and is_closed(world, side):
             return side
     return []
+
+
+def is_closed(world, side):
+    """Does each host of this side reach all of it, and nobody else?"""
+    return not [1 for a in side for b in world.order if world.reaches(a, b) != (b in side)]
 
 
 def is_able(host):

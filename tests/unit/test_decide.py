@@ -341,6 +341,25 @@ class Gathering(Case):
         self.set('n5', off='')
         self.assertEqual(self.actions(), ['start web on n1'])
 
+    def test_that_the_call_is_over_when_each_member_told_or_is_off(self):
+        over = 'note that each member has told what it runs'
+        self.given = {'gathered': True, 'heir': 'n2'}
+        for name in ('n2', 'n3', 'n4', 'n5'):
+            self.set(name, ANSWERS, role='slave:10.0.0.1')
+        self.assertEqual(self.actions(), [over])
+        self.set('n4', off='ILO', unlocked=True, declared=True, answers=False)
+        self.assertEqual(self.actions(), [over])
+        for fields in ({'domains': None}, {'role': ''}, {'answers': False},
+                       {'domains': ('web',)}):
+            self.set('n5', **fields)
+            self.vms = [vm('web', 'n3')]
+            self.assertEqual(self.actions(), [])
+            self.set('n5', ANSWERS, role='slave:10.0.0.1', domains=())
+        self.set('n3', domains=('web',))
+        self.assertEqual(self.actions(), [over])
+        self.given['gathered'] = False
+        self.assertEqual(self.actions(), [])
+
 
 class Suspended(Case):
     def setUp(self):
@@ -711,6 +730,14 @@ class MaintenanceAndAbsence(Case):
         self.set('n3', SILENT, seen=False)
         self.check('slave n3 is silent; leaving it alone: it has not answered since '
                    'this host took up work and runs no VM')
+
+    def test_that_an_absent_host_is_fenced_where_the_database_may_not_know_its_vms(self):
+        """Else a master that was called late would wait for its proof for ever."""
+        self.set('n3', SILENT, seen=False)
+        self.given = {'gathered': True}
+        self.assertEqual(self.actions(), ['fence n3'])
+        self.set('n3', enabled=False)
+        self.assertEqual(self.actions(), [])
 
     def test_that_the_vms_of_an_absent_host_are_saved_by_a_majority(self):
         self.set('n3', SILENT, seen=False)
