@@ -1711,6 +1711,20 @@ class Locks(TestCase):
     $?=0
     """, setup=with_vms)
 
+    def test_booted_host_clears_its_own_once_a_start_of_xapi_is_complete(self):
+        """Its storage was not attached before."""
+        self.play("""
+    ! power_off('xen-b')
+    a$ xe vm-reset-powerstate uuid={web1} --force
+    $?=0
+    ! power_on('xen-b')
+    ! run(50)
+    ! pool.restart('xen-b')
+    ! run(45)
+    a$ xe vm-start uuid={web1} on={xen-c}
+    $?=0
+    """, setup=with_vms)
+
 
 class Operations(TestCase):
     """7.3, 7.4, 7.7, 7.9, 8(c): what else is done to VMs."""

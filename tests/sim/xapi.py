@@ -2475,7 +2475,7 @@ class XapiProcess(object):
         self.epoch = 0                      # of this run; older events are void
         self.listening = False              # starting, but it answers already
         self.settled = False                # its VMs were compared with the database
-        self.booted = False                 # started by a boot of the machine
+        self.booted = False                 # no start of it was complete since the machine's boot
         self.pending = None                 # the restart that was announced
         self.tasks, self.works, self.calls = [], [], []
         self.queued = 0                 # works that had to wait for a worker
@@ -2562,7 +2562,7 @@ class XapiProcess(object):
     def begin(self, seconds, booted=False):
         """Start; ready after that many seconds.  pool.conf is read now: 9.1."""
         self.end('starting')
-        self.booted, self.role, epoch = booted, None, self.epoch
+        self.booted, self.role, epoch = self.booted or booted, None, self.epoch
         conf = self.conf()
         if conf == 'master' or conf.startswith('slave:'):
             self.role = conf
@@ -2711,8 +2711,8 @@ class XapiProcess(object):
         self.settled = True
         self.changes.open()
         if self.booted and map_get(db.pool()['other_config'], 'auto_poweron') == 'true':
-            self.booted = False
             self.pool.auto_start(self.host)
+        self.booted = False
 
     def clear_own_locks(self, db):
         """sm does this when a booted host attaches its storage."""
