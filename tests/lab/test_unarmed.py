@@ -42,7 +42,7 @@ class UnarmedTest(hosts.Case):
             for dog in dogs:
                 dog.look()
             return not [1 for each in running.values() if each.poll() is None]
-        ended = self.lab.until(over, 240)
+        ended = self.lab.until(over, 600)
         for name, each in sorted(running.items()):
             self.assertEqual(0, each.poll(), '%s: %s\n%s\n%s' % (
                 name, self.lab.text(name, '/var/lab/deeds')[-800:],
