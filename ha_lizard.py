@@ -1734,8 +1734,7 @@ def takeover_wait(settings, host):
     VMs (A4): the number it promised, else the same by our own settings."""
     if host.lease is not None:
         return host.lease + GUARD
-    return (settings.xapi_count * settings.xapi_delay + 2 * settings.xe_timeout
-            + GUARD)
+    return sum(lease_of(settings, True)) + GUARD
 
 
 # -- quorum: safety.md 3.3 ----------------------------------------------------
@@ -9740,6 +9739,9 @@ def same(one, other):
 # watchdog keeps it when this program cannot.
 
 CUT_OFF = STATE + 'isolated'    # a master reboots for that: the next boot tells of it
+LEAST_STOP = 10         # seconds for a stop at least: the watchdog bites after three quarters of
+                        # it, which must be some looks, for it is fed at each
+FIRST_LOOK = 2          # seconds until the others can have answered a watcher that starts
 
 
 class Guardian(object):
@@ -9756,15 +9758,14 @@ class Guardian(object):
         self.mine = None, []                    # domains, and those of them that count
 
     def take_up(self, watch, now):
-        """A promise that was given goes on; the cut may be as old as the time
-        for which nobody fed the watchdog."""
+        """A promise that was given goes on."""
         given = watch.guardian
         self.whole, self.tie, self.stopped = given.whole, given.tie, given.stopped
         if given.lease is not None:
             self.told = [(given.lease, given.lease - given.grace, given.grace, given.tie)]
             self.ok = max(given.ok, now - given.lease)
             if given.ok == NEVER:
-                self.ok = now - feed_time(given.grace)
+                self.ok = now - unwatched(given.lease - given.grace, given.grace)
             # The watchdog that the last one fed is still awake, and unfed it bites.
             self.guarding = (self.stopped != 'stopping'
                              and not self.dom0.guard(feed_time(given.grace)))
@@ -9908,10 +9909,11 @@ class Guardian(object):
                      for uuid in mine]
         inspector.again()
 
-    def state(self):
-        """What must be on disk: the values of a WatchGuardian."""
+    def state(self, now):
+        """What must be on disk: the values of a WatchGuardian.  While the half is lost,
+        since when."""
         ok, grace = NEVER, 0
-        if self.stopped:
+        if self.stopped or self.ok < now:
             ok = self.ok
         if self.told:
             grace = self.told[-1][2]
@@ -9937,13 +9939,24 @@ def lease_of(settings, master):
     patience = settings.xapi_count * settings.xapi_delay
     if master:
         patience = max(patience, settings.mgt_link_loss_tolerance)
-    return patience, 2 * settings.xe_timeout
+    return patience, max(2 * settings.xe_timeout, LEAST_STOP)
 
 
 def feed_time(grace):
     """Seconds for which the kernel's watchdog waits: when the stop begins it is
     fed no more, and must have ended the host within K."""
     return max(1, grace * 3 // 4)
+
+
+def unwatched(patience, grace):
+    """For how many seconds a watcher that takes up a promise has lost its half, if it
+    was lost as the one before died: for as long as nobody fed the watchdog.  But a stop
+    before the first look would be one for nothing: that look may take what the number
+    leaves, once that time and that of the stop are off, and FIRST_LOOK seconds of GUARD."""
+    left = patience - feed_time(grace)
+    if left < FIRST_LOOK:
+        left = min(FIRST_LOOK, FIRST_LOOK + patience + grace - 2 * feed_time(grace))
+    return patience - left
 
 
 def promise_objection(settings, enabled, dom0, master):
@@ -10368,7 +10381,7 @@ class Watcher(object):
 
     def save(self, heirs):
         """Written only when something changes that a round would decide by."""
-        now, heirs, guardian = self.looked, heirs[0].split(), self.guardian.state()
+        now, heirs, guardian = self.looked, heirs[0].split(), self.guardian.state(self.looked)
         text = self.dom0.read(Notes.path)
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
@@ -10425,7 +10438,10 @@ class Watcher(object):
             self.guardian.lease = None
             for _ in range(3):
                 self.tell(self.dom0.now(), self.heirs(self.dom0.now()))
+                self.guardian.feed()
                 self.dom0.sleep(ALERT)
+            # The next one would keep what this one promised, and was not there to look.
+            self.save(self.heirs(self.dom0.now()))
         self.guardian.stand_down()
 
 

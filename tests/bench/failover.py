@@ -76,8 +76,7 @@ def floor(story, dead, count, fence, log):
     silence = ha_lizard.PROBE_TIMEOUT + look
     terms = [('a probe and XAPI_COUNT x XAPI_DELAY without a sign of life', silence)]
     if fence == 'POOL':
-        lease, _ = ha_lizard.lease_of(settings, dead == 'master')
-        lease += 2 * settings.xe_timeout + ha_lizard.GUARD
+        lease = sum(ha_lizard.lease_of(settings, dead == 'master')) + ha_lizard.GUARD
         terms.append(('until its promise must have been kept: A4', max(0, lease - silence)))
         terms.append(('the last look: A13', ha_lizard.LAST_LOOK))
     else:

@@ -751,6 +751,8 @@ class Dog(object):
             data = None
         if data:
             self.opened += not self.open_
+            # Closed, and opened again before anybody looked.
+            self.stood_down += (self.last * self.open_ + data)[:-1].count(b'V')
             self.open_, self.fed, self.last = True, now, data[-1:]
         elif data == b'' and self.open_:
             self.open_ = False

@@ -147,6 +147,82 @@ class Hearsay(base.TestCase):
         self.assertEqual(40, self.peer('n3', 'n4').lease)
 
 
+class Restart(base.TestCase):
+    """R-3: what a promise is to a watcher that starts anew on the same boot."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.story = scenario.Story()
+        for line in 'pool n1 n2 n3', 'vm web on n3', 'ha on':
+            self.story.play(line)
+
+    def tearDown(self):
+        self.assertEqual(self.story.world.violations, [])
+        self.story.close()
+
+    def guardian(self):
+        return self.story.host('n3').watcher.guardian
+
+    def begin_anew(self):
+        """Right after what was before: no look, no tick of it yet."""
+        self.story.host('n3').dom0.start_daemon()
+
+    def test_that_who_was_stopped_in_good_order_promised_nothing_any_more(self):
+        self.story.play('run 60')
+        host = self.story.host('n3')
+        self.assertEqual(self.guardian().lease, 40)
+        host.watcher.tick = lambda: 1000
+        stop = host.dom0.run_program(host.watcher.stop)
+        self.story.play('run 4')
+        self.assertTrue(stop.over)
+        self.assertEqual(host.dog, None)
+        self.story.play('daemon kill n3')
+        self.begin_anew()
+        self.assertEqual(self.guardian().told, [])
+        self.assertEqual(self.guardian().ok, self.story.world.now - host.booted)
+        self.story.play('run 20')
+        self.assertEqual(self.guardian().lease, 40)
+
+    def test_that_no_timers_make_the_watchdog_bite(self):
+        """Neither between two looks nor while the others are told of a stop."""
+        for line in 'set XE_TIMEOUT 1', 'set XAPI_DELAY 1', 'set XAPI_COUNT 1', 'run 60':
+            self.story.play(line)
+        host = self.story.host('n3')
+        self.assertEqual(self.guardian().lease, 11)
+        self.assertNotEqual(host.dog, None)
+        host.watcher.tick = lambda: 1000
+        host.dom0.run_program(host.watcher.stop)
+        self.story.play('run 10')
+        self.assertEqual([self.story.host(name).boots for name in ('n1', 'n2', 'n3')], [1, 1, 1])
+
+    def test_that_a_stop_is_never_begun_before_a_first_look(self):
+        """With timers as short as that it was, at each start after a crash."""
+        self.story.play('set XAPI_DELAY 5')
+        self.story.play('run 60')
+        self.assertEqual(self.guardian().lease, 30)
+        for line in 'daemon kill n3', 'run 3':
+            self.story.play(line)
+        self.begin_anew()
+        self.story.play('run 5')
+        self.assertEqual(self.guardian().stopped, '')
+        self.assertEqual(self.story.world.where(self.story.vms['web']), ['n3'])
+
+    def test_how_long_the_half_may_have_been_lost(self):
+        for patience, grace, expected in ((20, 20, 15), (10, 20, 8), (17, 20, 15), (16, 20, 14),
+                                          (5, 8, 3), (5, 20, 8)):
+            self.assertEqual(ha_lizard.unwatched(patience, grace), expected)
+
+    def test_that_a_cut_is_as_old_as_it_was_for_the_one_before(self):
+        for line in 'run 60', 'cut n3', 'run 12':
+            self.story.play(line)
+        ok = self.guardian().ok
+        for line in 'daemon kill n3', 'run 2':
+            self.story.play(line)
+        self.begin_anew()
+        self.assertTrue(ok < self.story.world.now - self.story.host('n3').booted - 10)
+        self.assertEqual(self.guardian().ok, ok)
+
+
 class Datagrams(base.TestCase):
     """R-1: what is no word of a member is dropped and counted, and `status` says so."""
 

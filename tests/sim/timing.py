@@ -115,7 +115,7 @@ class Recovery(story.Fault):
         return terms + [(ha_lizard.LAST_LOOK, 'a last look')]
 
     def own_lease(self):
-        return self.look() + 2 * self.settings.xe_timeout
+        return self.look() + max(10, 2 * self.settings.xe_timeout)
 
     def look(self):
         return self.settings.xapi_count * self.settings.xapi_delay
