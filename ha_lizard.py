@@ -1035,6 +1035,7 @@ class Host(Record):
         'tie': False,           # ... and that it holds in an exact half, too
         'domains': None,        # uuids that really run there; None: unknown
         'boot': '',             # the id of its boot, while it tells that; '' unknown
+        'votes': True,          # it has a vote: R-3, after maintenance
         'confirmed': False,     # the administrator says that it is dead: R-7
         'seen': True,           # it has answered since this host took up work
         'follows': False,       # it says that this host is its master
@@ -1419,6 +1420,8 @@ def candidacy_objection(settings, view):
         return 'PROMOTE_SLAVE=0'
     if not view.me.enabled or view.me.maintenance:
         return 'this host is in maintenance'
+    if not view.me.votes:
+        return 'not every member saw this host come back from maintenance'
     return age_objection(settings, view)
 
 
@@ -1468,7 +1471,8 @@ def lateness(settings, view):
 
 def is_resting(host):
     """Is it nobody's heir, by its own word or by the administrator's?"""
-    return host.maintenance or host.doing in ('suspended', 'maintenance', 'unfit')
+    return (host.maintenance or not host.votes
+            or host.doing in ('suspended', 'maintenance', 'unfit'))
 
 
 def suspend(settings, view, why):
@@ -1692,7 +1696,10 @@ def lease_objection(settings, view, host):
         return 'not every member that answers can say whether %s lives' % host
     if host.lease is None and not settings.fence_ha_onfail:
         return '%s%s has not promised to stop its VMs' % (unproved_by(host), host)
-    tie = is_tie(view)
+    if host.lease is not None and voters_objection(settings, view):
+        return voters_objection(settings, view)
+    reach, total = sworn_votes(view)
+    tie = reach * 2 == total
     if tie and settings.fence_strict:
         return 'exactly half of the members answer and FENCE_STRICT=1 asks for proof'
     if tie and host.lease is not None and not host.tie:
@@ -1755,6 +1762,33 @@ def votes(view):
     who is in maintenance may vote when it answers."""
     members = [host for host in view.hosts if not host.confirmed]
     return len([host for host in members if host.answers]), len(members)
+
+
+def returned(view):
+    """R-3: who left for maintenance, until all saw it come back.  It has no vote on a
+    promise: the host that gave that may count on it, and keep its VMs."""
+    return [host for host in view.hosts
+            if host.answers and not host.votes and not host.confirmed]
+
+
+def sworn_votes(view):
+    """votes() on a promise."""
+    reach, total = votes(view)
+    return reach - len(returned(view)), total
+
+
+def voters_objection(settings, view):
+    """Why those that may vote on a promise are too few, also where no quorum is
+    required: who is with the greater half does not stop."""
+    reach, total = sworn_votes(view)
+    why = 'fewer than half of the members may vote on a promise'
+    if returned(view):
+        why = '%s must not vote on a promise until all saw it come back from maintenance' % (
+            ', '.join([host.name for host in returned(view)]))
+    if reach * 2 < total:
+        return why
+    if reach * 2 == total and tie_objection(settings, view):
+        return '%s; %s' % (why, tie_objection(settings, view))
 
 
 def pause_of(settings, view):
@@ -4293,10 +4327,10 @@ class WatchRow(Record):
     """What the watcher knows of one member.  Times are /proc/uptime's."""
     fields = {
         'answered': 0, 'last': 0, 'alive_at': -1e9, 'failing': True, 'silent': False, 'seen': False,
-        'unsure': False, 'left': False, 'back': -1e9, 'lease': None, 'tie': False,
+        'unsure': False, 'left': False, 'votes': True, 'back': -1e9, 'lease': None, 'tie': False,
         'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'boot': '', 'domains': None}
-    order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'back',
-             'lease', 'tie', 'leased', 'role', 'doing', 'version', 'boot', 'domains')
+    order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'votes',
+             'back', 'lease', 'tie', 'leased', 'role', 'doing', 'version', 'boot', 'domains')
 
     def text(self):
         return watch_row_text(self, (self.role, self.doing, self.version, self.boot),
@@ -4307,11 +4341,11 @@ def watch_row_text(row, told, domains):
     """Of a WatchRow, or of the Peer that has the same attributes."""
     return WATCH_ROW % (
         row.answered, row.last, row.alive_at, row.failing, row.silent, row.seen,
-        row.unsure, row.left, row.back, number_text(row.lease), row.tie, row.leased,
+        row.unsure, row.left, row.votes, row.back, number_text(row.lease), row.tie, row.leased,
         pack(told), domains_text(domains))
 
 
-WATCH_ROW = '\t'.join(3 * ['%.1f'] + 5 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%s', '%s'])
+WATCH_ROW = '\t'.join(3 * ['%.1f'] + 6 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%s', '%s'])
 
 
 def domains_text(domains):
@@ -4325,7 +4359,7 @@ def parse_watch_row(text):
     row = WatchRow(lease=text_number(values['lease']))
     for name in ('answered', 'last', 'alive_at', 'back', 'leased'):
         setattr(row, name, float(values[name]))
-    for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'tie'):
+    for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'votes', 'tie'):
         setattr(row, name, values[name] == '1')
     for name in ('role', 'doing', 'version', 'boot'):
         setattr(row, name, values[name])
@@ -4337,18 +4371,19 @@ def parse_watch_row(text):
 class WatchGuardian(Record):
     """What this host promises, and whether it had to keep it."""
     fields = {'ok': -1e9, 'whole': False, 'tie': False, 'lease': None, 'grace': 0,
-              'stopped': '', 'why': ''}
-    order = ('ok', 'whole', 'tie', 'lease', 'grace', 'stopped', 'why')
+              'votes': True, 'stopped': '', 'why': ''}
+    order = ('ok', 'whole', 'tie', 'lease', 'grace', 'votes', 'stopped', 'why')
 
     def text(self):
         return pack(['%.1f' % self.ok, '%d' % self.whole, '%d' % self.tie,
-                     number_text(self.lease), '%d' % self.grace, self.stopped, self.why])
+                     number_text(self.lease), '%d' % self.grace, '%d' % self.votes,
+                     self.stopped, self.why])
 
 
 def parse_guardian(text):
-    ok, whole, tie, lease, grace, stopped, why = unpack(text, len(WatchGuardian.order))
+    ok, whole, tie, lease, grace, votes, stopped, why = unpack(text, len(WatchGuardian.order))
     return WatchGuardian(ok=float(ok), whole=whole == '1', tie=tie == '1', grace=int(grace),
-                         lease=text_number(lease), stopped=stopped, why=why)
+                         lease=text_number(lease), votes=votes == '1', stopped=stopped, why=why)
 
 
 class Watch(Record):
@@ -9145,7 +9180,7 @@ class Site(object):
         if self.srs:
             host.srs = self.srs[0].get(uuid, [])
         if uuid == self.me:
-            host.domains = self.own_domains()
+            host.domains, host.votes = self.own_domains(), self.watch.guardian.votes
         else:
             self.add_watched(host, self.row(uuid), now)
         return host
@@ -9161,6 +9196,7 @@ class Site(object):
         host.seen = row.seen and (not row.failing or row.answered
                                   >= self.notes.number('enabled', NEVER))
         host.unsure, host.role, host.doing = row.unsure, row.role, row.doing
+        host.votes = row.votes
         host.version = self.notes.get('version.' + host.uuid)
         host.mute = since(now, self.notes.number('mute.' + host.uuid)) or 0
         host.back, host.settling = now - row.back, STABLE * self.settings.monitor_delay
@@ -9279,8 +9315,9 @@ class Site(object):
             known['votes'] = self.count_votes(me, master, known['hosts'])
         known['followed'] = self.follow(known)
         members = [host for host in known['hosts'] if not host.confirmed]
-        reach = len([host for host in members if host.answers])
-        known['witness'] = (reach * 2 == len(members)
+        answering = [host for host in members if host.answers]
+        voters = [host for host in answering if host.votes]
+        known['witness'] = (len(members) in (len(answering) * 2, len(voters) * 2)
                             and self.settings.fence_use_ip_heuristics
                             and self.sees_witness())
         if not known['ready'] and self.dom0.read(XAPI_READY) is None:
@@ -9541,8 +9578,8 @@ def lines_of(*fields):
 
 
 HEAD = DATAGRAM + '\n' + lines_of('uuid s', 'boot s', 'number d', 'nonce s', 'heirs_age d')
-LASTING = lines_of('version s', 'role s', 'doing s', 'lease s', 'tie d', 'heirs s', 'flag s',
-                   'flag_number d', 'orders s', 'part d', 'parts d')
+LASTING = lines_of('version s', 'role s', 'doing s', 'votes d', 'lease s', 'tie d', 'heirs s',
+                   'flag s', 'flag_number d', 'orders s', 'part d', 'parts d')
 
 
 class Report(Record):
@@ -9558,7 +9595,7 @@ class Report(Record):
     """
     fields = {
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
-        'doing': 'idle', 'lease': None, 'tie': False, 'opinions': ';', 'heirs': '',
+        'doing': 'idle', 'votes': True, 'lease': None, 'tie': False, 'opinions': ';', 'heirs': '',
         'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
         'parts': 1, 'orders': '', 'lasting': '',
     }
@@ -9634,7 +9671,7 @@ def parse_lasting(text):
     values = pairs_of(text)
     report = Report(
         version=values['version'], role=values['role'], doing=values['doing'],
-        lease=text_number(values['lease']), tie=values['tie'] == '1', heirs=values['heirs'],
+        votes=values['votes'] == '1', lease=text_number(values['lease']), tie=values['tie'] == '1', heirs=values['heirs'],
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
         orders=unescape(values['orders']), lasting=text)
@@ -9739,6 +9776,8 @@ def same(one, other):
 # watchdog keeps it when this program cannot.
 
 CUT_OFF = STATE + 'isolated'    # a master reboots for that: the next boot tells of it
+LEFT = STATE + 'left'           # it was in maintenance and out of reach: it has no vote yet
+LINGER = 60             # seconds after maintenance in which somebody may not know of its end
 LEAST_STOP = 10         # seconds for a stop at least: the watchdog bites after three quarters of
                         # it, which must be some looks, for it is fed at each
 FIRST_LOOK = 2          # seconds until the others can have answered a watcher that starts
@@ -9756,6 +9795,8 @@ class Guardian(object):
         self.may, self.settings = 'nothing is known yet', None
         self.rows, self.unmanaged = {}, {}      # texts of VMs; those that were read
         self.mine = None, []                    # domains, and those of them that count
+        # R-3: may others count on a host that left for maintenance, and that is this one?
+        self.votes, self.away, self.met = dom0.read(LEFT) is None, NEVER, now
 
     def take_up(self, watch, now):
         """A promise that was given goes on."""
@@ -9801,6 +9842,7 @@ class Guardian(object):
 
     def tick(self, now, watcher):
         self.note_reach(now, watcher)
+        self.note_absence(now, watcher)
         self.promise(watcher)
         if self.stopped and self.ok == now:
             self.stopped, self.unfed = '', False
@@ -9828,6 +9870,27 @@ class Guardian(object):
                 if peer.failing and not peer.left and uuid not in watcher.confirmed
                 and not watcher.is_off(uuid)]:
             self.whole, self.tie = True, seen
+
+    def note_absence(self, now, watcher):
+        """R-3: one that was in maintenance, and could not be reached by half of the
+        members, may have been seen to leave.  Who saw that counts it as reached for as
+        long as it does not see it again: so it has no vote until all have."""
+        if watcher.doing() == 'maintenance':
+            self.away = now
+        missing = [uuid for uuid, peer in watcher.members if peer.failing]
+        if now - self.away <= LINGER and len(missing) * 2 >= len(watcher.members) + 1:
+            self.leave(now)
+        if [uuid for uuid in missing if uuid not in watcher.confirmed
+                and not watcher.is_off(uuid)]:
+            self.met = now
+        elif not self.votes and now - self.met >= RENEWED:
+            self.votes = not self.dom0.remove(LEFT)
+
+    def leave(self, now):
+        self.met = now
+        if self.votes:
+            self.votes = False
+            self.dom0.write(LEFT, '%s\n' % now, PRIVATE)
 
     def promise(self, watcher):
         """The number to publish; a longer one is in force only when it was
@@ -9917,7 +9980,8 @@ class Guardian(object):
             ok = self.ok
         if self.told:
             grace = self.told[-1][2]
-        return ok, self.whole, self.tie, self.lease, grace, self.stopped, self.why or ''
+        return (ok, self.whole, self.tie, self.lease, grace, self.votes, self.stopped,
+                self.why or '')
 
 
 def reached(peer, now):
@@ -9996,7 +10060,8 @@ class Peer(object):
         self.address, self.since, self.answered = address, now, 0
         self.failing, self.silent, self.seen = True, False, False
         self.back = NEVER               # when it answered again after a silence
-        self.left = False               # it went into maintenance before it fell silent
+        self.left = False               # it fell silent in maintenance: has_left()
+        self.votes, self.gone = True, NEVER     # may it vote; alive_at when it had left
         self.alive_at = NEVER           # the youngest answer to any reachable member
         self.last = 0                   # ... or when this host began to listen
         self.unsure = False             # a reachable member has no opinion on it
@@ -10033,7 +10098,7 @@ class Peer(object):
             moments = (self.answered, self.last, self.alive_at,
                        self.alive_at - self.leased <= RENEWED)
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
-                self.back, self.lease, self.tie) + self.word(now)
+                self.votes, self.back, self.lease, self.tie) + self.word(now)
 
     def word(self, now):
         """((role, doing, version, boot) or None, domains or None), as it says itself."""
@@ -10087,6 +10152,7 @@ class Watcher(object):
         self.guardian = Guardian(dom0, self.started)
         self.learn()
         self.take_up(read_watch(dom0, self.boot))
+        self.take_leave()
 
     def take_up(self, watch):
         """Go on where a watcher of this boot stopped."""
@@ -10098,12 +10164,19 @@ class Watcher(object):
                 peer = self.peers[uuid]
                 peer.seen, peer.answered, peer.last = row.seen, row.answered, row.last
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
+                peer.votes, peer.gone = row.votes, row.alive_at
                 peer.promises(row.lease, row.tie, row.leased)
         self.confirmed = dict([(uuid, self.looked) for uuid in watch.confirmed])
         self.dropped = watch.dropped
         if watch.pool == self.pool:
             self.take_flag(watch.flag)
         self.guardian.take_up(watch, self.looked)
+
+    def take_leave(self):
+        """A watcher that starts was away; in maintenance, that is to leave."""
+        record = self.picture.facts.hosts.get(self.me)
+        if record and is_away(record):
+            self.guardian.leave(self.looked)
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
@@ -10171,9 +10244,14 @@ class Watcher(object):
         for _, peer in self.members:
             if peer.address in answering and peer.answered < now:
                 peer.answers(now)
+        for _, peer in self.members:
+            if peer.report and peer.report.doing == 'maintenance' and not peer.knows(now):
+                peer.votes = False      # its daemon may be dead: only its word of now counts
         self.ignorant = dict([(uuid, 1) for uuid, peer in self.members
                               if not peer.failing and not peer.knows(now)])
         fallen = [uuid for uuid, peer in self.members if self.judge(uuid, peer, now)]
+        for uuid in fallen:
+            self.note_leave(self.peers[uuid])
         self.read_orders(now)
         return bool(fallen)
 
@@ -10189,22 +10267,29 @@ class Watcher(object):
             peer.last = peer.alive_at = now     # nobody can have heard it later
             return False
         peer.alive_at = max(peer.alive_at, peer.answered or NEVER)
+        # Hearsay of an answer that is known comes in whole seconds.
+        if peer.alive_at > peer.gone + PROBE_TIMEOUT:
+            peer.left = False
         last = peer.last = max(peer.alive_at, peer.since)
         if peer.failing:
             peer.unsure = bool(self.ignorant)
         quiet = now - peer.since - PROBE_TIMEOUT
         if quiet >= 0 and not peer.failing:
-            peer.failing, peer.left = True, self.is_leaving(uuid, peer)
+            peer.failing = True
             self.ignorant.pop(uuid, None)
         patience = self.settings.xapi_count * self.settings.xapi_delay
         was_silent, peer.silent = peer.silent, (
             peer.failing and now - last - PROBE_TIMEOUT >= patience)
         return peer.silent and not was_silent
 
-    def is_leaving(self, uuid, peer):
-        """R-3: this host saw it go into maintenance before it fell silent."""
-        record = self.picture.facts.hosts.get(uuid)
-        return bool(record and is_away(record))
+    def note_leave(self, peer):
+        """R-3: it said until it fell silent that it is in maintenance, and the half of the
+        pool that this host reaches agrees that it is gone."""
+        failing = len([each for _, each in self.members if each.failing])
+        if (peer.report and peer.report.doing == 'maintenance' and not peer.unsure
+                and peer.heard >= peer.answered - RENEWED
+                and failing * 2 <= len(self.members) + 1):
+            peer.left, peer.gone = True, peer.alive_at
 
     # -- datagrams ------------------------------------------------------------
 
@@ -10250,7 +10335,7 @@ class Watcher(object):
         if nonce not in self.nonces:
             return False                # it does not hear us, or it is a replay
         peer.answers(now)
-        peer.report, peer.heard = report, now
+        peer.report, peer.heard, peer.votes = report, now, report.votes
         peer.promises(report.lease, report.tie, now)
         self.take_flag((report.flag_number, report.flag or None))
         if report.domains is not None:
@@ -10319,7 +10404,7 @@ class Watcher(object):
             uuid=self.me, boot=self.boot, number=self.number, version=VERSION,
             nonce=self.nonces[-1],
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
-            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],
+            votes=self.guardian.votes, lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],
             heirs_age=heirs[1], flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=' '.join(sorted(self.confirmed)),
             opinions=';%s;' % ';'.join(opinions[0] + opinions[1]))
@@ -10333,11 +10418,11 @@ class Watcher(object):
             return 'isolated'
         if self.unfit:
             return 'unfit'
+        if 'ready' not in self.notes:
+            return 'starting'           # a host that boots is disabled, too
         record = self.picture.facts.hosts.get(self.me)
         if record and is_away(record):
             return 'maintenance'
-        if 'ready' not in self.notes:
-            return 'starting'
         return {True: 'frozen', False: 'idle'}[self.is_frozen()]
 
     def heirs(self, now):

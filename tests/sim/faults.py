@@ -254,10 +254,19 @@ def owed(story, side):
     fields = dict(story.pool.database().pool()['other_config'])
     if fields.get(scenario.FIELD) != 'true':
         return []                       # somebody switched HA off, or XenServer's own on
+    voters = [host for host in hosts if not is_returning(story, host)]
+    if story.method == 'POOL' and len(voters) * 2 <= len(world.order):
+        return []
     outside = [world.hosts[name] for name in world.order if name not in side]
     if [host for host in outside if not is_provable(story, host, side)]:
         return []
     return sorted([name for name in story.vms if name not in story.unmanaged])
+
+
+def is_returning(story, host):
+    """R-3: it left for maintenance, and not all have seen it come back: it has no vote on
+    a promise."""
+    return host.name in story.maintained and not host.watcher.guardian.votes
 
 
 def is_provable(story, host, side):

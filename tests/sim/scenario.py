@@ -220,6 +220,7 @@ class Story(object):
         self.world, self.chosen = SimWorld(), chosen
         self.pool, self.vms, self.appliances = None, {}, {}
         self.method, self.unmanaged = 'POOL', {}
+        self.maintained = {}            # hosts that were in maintenance, for whatever time
         self.witness_named, self.started = False, False
 
     # -- playing --------------------------------------------------------------
@@ -537,6 +538,7 @@ class Story(object):
     # -- the administrator ----------------------------------------------------
 
     def do_maintenance(self, switch, name):
+        self.maintained[name] = 1
         self.by_hand(self.pool.maintenance, self.host(name), flag(switch))
 
     def by_hand(self, function, *arguments):

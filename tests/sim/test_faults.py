@@ -38,6 +38,11 @@ class Owed(base.TestCase):
         """R-1: n3 is alive for n1, too; its reboot is for n1 like the silence before."""
         self.assertEqual(self.outcome('cut n1 from n3\nrun 60\nreboot n3').owed, [])
 
+    def test_that_nothing_is_by_the_vote_of_one_that_comes_back_from_maintenance(self):
+        what = 'maintenance on n2\nrun 30\nreboot n2\npower off n3\nrun 200'
+        self.assertEqual(self.outcome(what).owed, [])
+        self.assertEqual(self.outcome(what, 'ILO').owed, ['db', 'web'])
+
     def test_that_nothing_is_without_a_majority(self):
         self.assertEqual(self.outcome('cut n1 n2 n3').owed, [])
 

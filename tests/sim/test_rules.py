@@ -223,6 +223,94 @@ class Restart(base.TestCase):
         self.assertEqual(self.guardian().ok, ok)
 
 
+class Left(base.TestCase):
+    """R-3: who counts on a host that left for maintenance, and who may vote then."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.story = scenario.Story()
+        self.play('pool n1 n2 n3 n4', 'vm web on n4', 'ha on', 'run 60', 'maintenance on n2',
+                  'run 30')
+
+    def tearDown(self):
+        self.assertEqual(self.story.world.violations, [])
+        self.story.close()
+
+    def play(self, *lines):
+        for line in lines:
+            self.story.play(line)
+
+    def counted(self, by='n4', on='n2'):
+        return self.story.host(by).watcher.peers[self.story.host(on).uuid].left
+
+    def votes(self, name='n2', for_='n1'):
+        """Does it say so, and is it believed?"""
+        peer = self.story.host(for_).watcher.peers[self.story.host(name).uuid]
+        self.assertEqual(self.story.host(name).watcher.guardian.votes, peer.votes)
+        return peer.votes
+
+    def test_that_nobody_counts_on_it_while_it_answers_or_may_live(self):
+        self.assertEqual((self.counted(), self.votes()), (False, True))
+        self.play('power off n2', 'run 20')
+        self.assertEqual(self.counted(), False)
+        self.play('run 5')
+        self.assertEqual(self.counted(), True)
+
+    def test_that_nobody_counts_on_it_while_somebody_cannot_tell(self):
+        self.play('daemon kill n3', 'run 10', 'power off n2', 'run 30')
+        self.assertEqual(self.counted(), False)
+
+    def test_that_who_is_cut_off_counts_on_nobody(self):
+        self.play('cut n4', 'run 30')
+        self.assertEqual((self.counted(), self.votes()), (False, True))
+
+    def test_that_who_hears_of_it_counts_on_it_no_more(self):
+        self.play('power off n2', 'run 30', 'cut n2 from n4', 'power on n2', 'run 80')
+        self.assertEqual((self.counted(), self.votes()), (False, False))
+        self.play('heal n2 from n4', 'run 5')
+        self.assertEqual(self.votes(), False)       # a moment for all to see it
+        self.play('run 8')
+        self.assertEqual(self.votes(), True)
+
+    def test_that_one_of_whom_the_last_word_was_another_is_not_counted_on(self):
+        self.play('maintenance off n2', 'run 30', 'power off n2', 'run 30')
+        self.assertEqual(self.counted(), False)
+
+    def test_that_one_whose_daemon_is_dead_is_neither_counted_on_nor_votes(self):
+        self.play('daemon kill n2', 'run 30')
+        self.assertEqual(
+            self.story.host('n1').watcher.peers[self.story.host('n2').uuid].votes, False)
+        self.play('power off n2', 'run 30')
+        self.assertEqual(self.counted(), False)
+
+    def test_that_it_has_no_vote_when_it_could_not_reach_more_than_half(self):
+        self.play('cut n2 from n1 n3', 'run 5', 'heal n2 from n1 n3', 'run 4')
+        self.assertEqual(self.votes(), False)
+        self.play('run 10')
+        self.assertEqual(self.votes(), True)
+
+    def test_that_it_has_no_vote_either_when_that_was_soon_after(self):
+        self.play('maintenance off n2', 'run 40', 'cut n2', 'run 5')
+        self.assertEqual(self.story.host('n2').watcher.guardian.votes, False)
+
+    def test_that_it_has_one_when_that_was_later(self):
+        self.play('maintenance off n2', 'run 90', 'cut n2', 'run 5')
+        self.assertEqual(self.story.host('n2').watcher.guardian.votes, True)
+
+    def test_that_a_reboot_does_not_make_it_forget(self):
+        self.play('cut n2', 'run 5', 'heal n2 from n1 n3', 'maintenance off n2', 'run 40',
+                  'reboot n2', 'run 90')
+        self.assertEqual(self.votes(), False)
+
+    def test_that_the_confirmed_dead_need_not_see_it(self):
+        self.play('power off n4', 'run 60', 'confirm-dead n4 by n1', 'reboot n2', 'run 120')
+        self.assertEqual(self.votes(), True)
+
+    def test_that_a_watcher_that_starts_anew_knows_it(self):
+        self.play('power off n2', 'run 30', 'daemon kill n4', 'run 2', 'daemon start n4', 'run 30')
+        self.assertEqual(self.counted(), True)
+
+
 class Datagrams(base.TestCase):
     """R-1: what is no word of a member is dropped and counted, and `status` says so."""
 

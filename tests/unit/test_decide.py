@@ -1738,6 +1738,93 @@ class Promises(Case):
         self.assertEqual(self.plan().actions[0].why, 'FENCE_HA_ONFAIL=1: no BMC')
 
 
+class VotesOnAPromise(Case):
+    """R-3: whoever left for maintenance has none until all saw it come back."""
+    NAMES = 'n2 must not vote on a promise until all saw it come back from maintenance'
+
+    def setUp(self):
+        Case.setUp(self)
+        self.settings['FENCE_METHOD'] = 'POOL'
+        self.hosts = [member('n1'), member('n2'), member('n3'),
+                      member('n4', SILENT, silence=50, lease=40)]
+        self.given = {'heir': 'n2'}
+
+    def taken(self):
+        self.assertEqual(self.actions(), ['take over from n4 without a device'])
+
+    def refused(self, why):
+        self.given['heir'] = 'n3'
+        self.check('slave n4 is silent; not fencing it: ' + why)
+
+    def test_that_all_have_one_otherwise(self):
+        self.taken()
+
+    def test_that_without_it_this_is_a_tie(self):
+        self.set('n2', votes=False)
+        self.refused(self.NAMES + '; exactly half of the members answer and the witness does not')
+
+    def test_that_a_witness_helps_if_the_promise_holds_in_a_tie(self):
+        self.set('n2', votes=False)
+        self.given['witness'] = True
+        self.refused('n4 has not promised to stop its VMs in an exact half')
+        self.set('n4', tie=True)
+        self.given['heir'] = 'n3'
+        self.taken()
+        self.settings['FENCE_STRICT'] = '1'
+        self.refused('exactly half of the members answer and FENCE_STRICT=1 asks for proof')
+
+    def test_that_a_majority_does_not_need_it(self):
+        self.hosts.append(member('n5'))
+        self.set('n2', votes=False)
+        self.given['heir'] = 'n3'
+        self.taken()
+
+    def test_that_fewer_than_half_may_not(self):
+        self.set('n2', votes=False)
+        self.set('n1', votes=False)
+        self.refused('n1, ' + self.NAMES)
+
+    def test_that_one_that_does_not_answer_has_none_anyway(self):
+        self.hosts.append(member('n5'))
+        self.set('n2', FAILING, votes=False)
+        self.given['heir'] = 'n3'
+        self.taken()
+
+    def test_that_nor_has_one_that_is_confirmed_dead(self):
+        self.set('n2', votes=False, confirmed=True)
+        self.given['heir'] = 'n3'
+        self.taken()
+
+    def test_that_the_smaller_part_takes_no_promise_where_no_quorum_is_required(self):
+        self.settings['FENCE_QUORUM_REQUIRED'] = '0'
+        for name in ('n2', 'n3'):
+            self.set(name, SILENT, silence=1000)
+        self.assertIn('n4 is silent; not fencing it: fewer than half of the members may vote '
+                      'on a promise', self.plan().why)
+        self.settings['FENCE_HA_ONFAIL'] = '1'
+        self.set('n4', lease=None)
+        self.assertEqual([str(each) for each in self.plan().actions][-1:],
+                         ['take over from n4 without a device'])
+
+    def test_that_a_device_needs_no_promise(self):
+        self.set('n2', votes=False)
+        self.settings['FENCE_METHOD'] = 'ILO'
+        self.given['heir'] = 'n3'
+        self.assertEqual(self.actions(), ['fence n4'])
+
+    def test_that_it_is_nobodys_heir(self):
+        self.hosts = [member('n1'), member('n2', votes=False), member('n3')]
+        self.assertEqual(self.actions(), ['name n3 as the one to replace this master'])
+
+    def test_that_it_does_not_take_over(self):
+        self.me, self.given = 'n2', {'age': 40}
+        self.set('n1', SILENT)
+        self.set('n4', ANSWERS)
+        self.set('n2', votes=False)
+        self.check('master n1 is silent; not taking over: not every member saw this host come '
+                   'back from maintenance')
+
+
 class PromisesInATie(Case):
     def setUp(self):
         Case.setUp(self)
