@@ -1170,6 +1170,7 @@ GUARD = 5               # seconds for clocks that do not run alike: A4
 BOOT_GRACE = 120        # seconds in which absent members may still boot: A10
 FOLLOW_TIME = 300       # seconds a promotion waits for slaves to follow
 RECALL = 60             # seconds before slaves that do not follow are called again
+WORD_TIME = 60          # seconds for a member that is back to say whom it follows
 TURN_TIME = 180         # seconds for which a better candidate is waited for: R-4
 XAPI_RESTART_TIME = 300 # seconds for a master to restart its toolstack: R-6
 MOST_FENCES = 3         # of one host within an hour
@@ -1446,10 +1447,10 @@ def turn_objection(settings, view):
     """A8, R-4: who comes first in the succession list goes first, while it
     gives any sign of life; nobody beside another master."""
     for host in view.others():
-        if host.answers and host.role == 'master' and host is not view.master:
-            return '%s says that it is the master' % host
         if host.answers and host.doing == 'promoting':
             return '%s is taking over' % host
+        if host.answers and host.role == 'master' and host is not view.master:
+            return '%s says that it is the master' % host
     better = [view.host(uuid) for uuid in view.heirs[:list(view.heirs).index(view.me.uuid)]]
     better = [host for host in better
               if host and host is not view.master and not is_resting(host)]
@@ -1504,9 +1505,8 @@ def decide_as_master(settings, view):
     if view.master is not view.me:
         return Plan('pool.conf says that this host is the master, the database '
                     'says that it is %s' % (view.master or 'nobody'))
-    objection = rival_objection(view)
-    if objection:
-        return Plan('not acting as master: ' + objection, [], {'rival': objection})
+    if rival_objection(view) or mute_objection(view):
+        return decide_as_rival(view)
     if view.promoting is not None:
         return decide_while_promoting(view)
     if is_to_reboot_for_being_alone(settings, view):
@@ -1544,13 +1544,33 @@ def decide_with_deaf_xapi(settings, view):
     return Plan(why, untried(view, [RestartToolstack()]), {'dead-xapi': why})
 
 
+def decide_as_rival(view):
+    objection = rival_objection(view)
+    if objection:
+        return Plan('not acting as master: ' + objection, [], {'rival': objection})
+    return Plan('not acting as master: ' + mute_objection(view), wait=2)
+
+
 def rival_objection(view):
     """A9: a master that most members do not follow is one of yesterday."""
     loyal = [host for host in view.others()
              if host.role == 'slave:' + view.me.address or follows_nobody(view, host)]
     rivals = [host for host in strays(view) if host not in loyal]
     if rivals and (len(loyal) + 1) * 2 <= len(view.hosts):
-        return '%s does not follow this host' % ', '.join([host.name for host in rivals])
+        return '%s does not follow this host' % names_of(rivals)
+
+
+def mute_objection(view):
+    """A9: who is back may follow another one by now, until it has said whom."""
+    mute = [host for host in view.others()
+            if host.answers and not host.role and host.back < WORD_TIME]
+    known = len([host for host in view.hosts if host.answers]) - len(mute)
+    if mute and known * 2 <= len(view.hosts):
+        return '%s is only just back and has not said whom it follows' % names_of(mute)
+
+
+def names_of(hosts):
+    return ', '.join([host.name for host in hosts])
 
 
 def follows_nobody(view, host):
@@ -9314,6 +9334,8 @@ class Site(object):
         if me and master and (not known['ready'] or known['suspended']):
             known['votes'] = self.count_votes(me, master, known['hosts'])
         known['followed'] = self.follow(known)
+        if self.role == 'master' and known['ready']:
+            self.ask_the_mute(known)
         members = [host for host in known['hosts'] if not host.confirmed]
         answering = [host for host in members if host.answers]
         voters = [host for host in answering if host.votes]
@@ -9333,6 +9355,15 @@ class Site(object):
         # A master that answered our xe through the relay need not be asked:
         # a login that it must refuse takes it 5 s (xe.md 3).
         return len(votes) + len(set([me.uuid, master.uuid]))
+
+    def ask_the_mute(self, known):
+        """A9: whom those follow that are back and whose watchers have not said it."""
+        mute = [host for host in known['hosts'] if host is not known['me']
+                and host.answers and not host.role and host.back < WORD_TIME]
+        if mute:
+            roles = self.dom0.roles([host.address for host in mute], PROBE_TIMEOUT)
+            for host in mute:
+                host.role = roles.get(host.address, '')
 
     def mark_followers(self, known):
         """After a promotion: whose xapi is back and says that it follows me.  Its
@@ -9671,7 +9702,8 @@ def parse_lasting(text):
     values = pairs_of(text)
     report = Report(
         version=values['version'], role=values['role'], doing=values['doing'],
-        votes=values['votes'] == '1', lease=text_number(values['lease']), tie=values['tie'] == '1', heirs=values['heirs'],
+        votes=values['votes'] == '1', lease=text_number(values['lease']),
+        tie=values['tie'] == '1', heirs=values['heirs'],
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
         orders=unescape(values['orders']), lasting=text)
@@ -10204,6 +10236,13 @@ class Watcher(object):
             self.flag, self.pool = flag, facts.pool
         self.guardian.learn(self)
 
+    def note_role(self):
+        """A round that promotes this host goes on for minutes after it has."""
+        role = own_role(self.dom0)
+        if role != self.role:
+            self.role = role
+            self.guardian.learn(self)
+
     def take_secret(self, secret):
         if not self.signer or self.signer.secret != to_bytes(secret):
             self.signer = Signer(secret)
@@ -10215,6 +10254,7 @@ class Watcher(object):
 
     def tick(self):
         now = self.dom0.now()
+        self.note_role()
         fallen = self.look(now)
         self.inspector.look(now, self.settings.monitor_delay)
         self.guardian.tick(now, self)

@@ -1487,6 +1487,24 @@ class Rivals(Case):
         self.set('n3', FAILING, role='slave:10.0.0.1')
         self.check('all is well')
 
+    def test_that_who_is_back_must_say_whom_it_follows(self):
+        self.set('n2', back=59)
+        self.set('n3', back=59)
+        plan = self.check('not acting as master: n2, n3 is only just back and has not said '
+                          'whom it follows')
+        self.assertEqual((sorted(plan.warnings), plan.wait), ([], 2))
+        self.set('n3', FAILING)
+        self.check('not acting as master: n2 is only just back and has not said whom it follows')
+        self.set('n2', role='slave:10.0.0.1')
+        self.check('all is well')
+        self.set('n2', role='', back=60)
+        self.set('n3', FAILING)
+        self.check('all is well')
+        self.hosts.append(member('n4'))
+        self.set('n3', FAILING, back=59)
+        self.given['heir'] = 'n4'
+        self.assertNotIn('not acting as master', self.plan().why)
+
     def test_that_only_those_who_answer_are_called(self):
         self.set('n2', FAILING, role='master')
         self.check('all is well')
