@@ -181,6 +181,9 @@ class SimWorld(World):
                     (other, self.hosts[other].boots) for other in self.order if other != name
                     and self.reaches(name, other) and self.hosts[other].watcher
                     and watcher.guardian.given()])
+            elif self.hosts[name].online and name not in self.lost:
+                # It answers, and renews no promise: the last one counts no more.
+                self.hosts[name].promised = {}
 
 
 class Halves(object):
