@@ -2149,7 +2149,8 @@ def emptiest(hosts, vm, free):
     which: each in its turn."""
     if vm.locked:
         return sorted(hosts, key=lambda host: host.name)[vm.failures % len(hosts)]
-    return sorted(hosts, key=lambda host: (host.uuid != vm.affinity,
+    # Of a start that a reboot takes along there, nobody would tell.
+    return sorted(hosts, key=lambda host: (host.domains is None, host.uuid != vm.affinity,
                                            -free[host.uuid], host.name))[0]
 
 

@@ -1217,6 +1217,14 @@ class Placing(Case):
         self.vms += [vm('a', 'n1'), vm('b', 'n2', power='paused'), vm('c', power='suspended')]
         self.assertEqual(self.actions(), ['start web on n3'])
 
+    def test_that_one_that_does_not_tell_what_runs_there_comes_last(self):
+        self.vms = [vm('web', affinity='n1')]
+        self.set('n1', domains=None)
+        self.assertEqual(self.actions(), ['start web on n2'])
+        self.set('n2', enabled=False)
+        self.set('n3', enabled=False)
+        self.assertEqual(self.actions()[:1], ['start web on n1'])
+
     def test_spread(self):
         self.vms = [vm('a'), vm('b'), vm('c')]
         self.assertEqual(self.actions(), ['start a on n1', 'start b on n2', 'start c on n3'])
@@ -1598,7 +1606,7 @@ class FoundElsewhere(Case):
         self.vms = [vm('web')]
         self.given = {'placed': {'web': 'n2'}, 'heir': 'n3'}
         self.set('n2', off='ILO', unlocked=True, declared=True, domains=None)
-        self.assertEqual(self.actions(), ['start web on n1'])
+        self.assertEqual(self.actions(), ['start web on n3'])
         self.given = {'placed': {'web': 'n1'}, 'heir': 'n3'}
         self.set('n1', domains=None)
         self.assertEqual(self.actions(), ['start web on n1'])
