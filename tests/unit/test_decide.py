@@ -1606,10 +1606,10 @@ class FoundElsewhere(Case):
         self.vms = [vm('web')]
         self.given = {'placed': {'web': 'n2'}, 'heir': 'n3'}
         self.set('n2', off='ILO', unlocked=True, declared=True, domains=None)
-        self.assertEqual(self.actions(), ['start web on n3'])
+        self.assertEqual(self.actions(), ['start web on n1'])
         self.given = {'placed': {'web': 'n1'}, 'heir': 'n3'}
         self.set('n1', domains=None)
-        self.assertEqual(self.actions(), ['start web on n1'])
+        self.assertEqual(self.actions(), ['start web on n3'])
 
 
 class Budget(Case):
