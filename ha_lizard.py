@@ -10130,6 +10130,10 @@ class Peer(object):
         if self.failing:
             moments = (self.answered, self.last, self.alive_at,
                        self.alive_at - self.leased <= RENEWED)
+        if self.silent:
+            # All have told by now when they heard it last.  Of whole seconds ago that
+            # is a little later with each tick: no reason to write.
+            moments = int(self.answered), int(self.last), int(self.alive_at), moments[3]
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
                 self.votes, self.back, self.lease, self.tie) + self.word(now)
 
@@ -10276,10 +10280,14 @@ class Watcher(object):
             # Nobody looked: what the peers did meanwhile is unknown.
             for peer in self.peers.values():
                 peer.since = now
-        self.looked = now
+        hurried, self.looked = now - self.looked < PROBE_TIMEOUT, now
         self.hear(now)
         witnesses = self.witnesses()
-        answering = self.dom0.probe(sorted(self.senders), witnesses)
+        # Who tells something each second need not be asked as often: one that does not
+        # at the next look is asked then, and has answered before it counts as failing.
+        answering = self.dom0.probe([
+            address for address, peer in sorted(self.senders.items())
+            if not (hurried and peer.answered == now)], witnesses)
         if witnesses and not [each for each in witnesses if each not in answering]:
             self.witnessed = now
         for _, peer in self.members:

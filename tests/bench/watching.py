@@ -17,7 +17,7 @@ import rounds
 import ha_lizard
 
 SIZES, DEAD = (2, 16, 64), 8
-LIMIT, ALERT_LIMIT = 0.5, 1.0   # percent of a core: always; until then, see LONG_GONE
+LIMIT = 0.5             # percent of a core
 JUST, LONG = 60, 2 * ha_lizard.LONG_GONE        # seconds for which they are dead
 VMS_A_HOST = 16
 # Whatever goes to an address that nobody has leaves by d0 and is dropped at d1.
@@ -81,11 +81,10 @@ def table(quick, folder):
 
 def objections(line):
     percent = line['cpu'] / 60 * 100
-    limit = {True: ALERT_LIMIT, False: LIMIT}[line['gone'] == JUST]
-    if percent > limit:
+    if percent > LIMIT:
         return ['watching %d members, %d of them dead for %d s, takes %.2f %% of a core, '
                 'the target is %.1f %%' % (line['members'], line['dead'], line['gone'],
-                                           percent, limit)]
+                                           percent, LIMIT)]
     return []
 
 
