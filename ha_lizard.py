@@ -1284,6 +1284,10 @@ def gathering(view):
                in [other.role for other in others + [view.me]]]
     if [host for host in masters if host.role != 'slave:' + view.me.address]:
         return []
+    # One that only they can hear is a master, too: two would call them in turn.
+    if [host for host in view.others() if not host.answers and not host.silent
+            and 'slave:' + host.address in [other.role for other in others]]:
+        return []
     if view.recovered is None or view.recovered > RECALL:
         return untried(view, [Gather()])
     return []

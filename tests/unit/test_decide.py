@@ -327,6 +327,14 @@ class Gathering(Case):
         self.set('n2', role='slave:10.0.0.9')
         self.calls(0)
 
+    def test_not_when_they_follow_one_that_only_they_can_hear(self):
+        self.set('n4', FAILING)
+        self.calls(1)
+        self.set('n3', role='slave:10.0.0.4')
+        self.calls(0)
+        self.set('n4', SILENT)
+        self.calls(1)
+
     def test_that_it_starts_nothing_before_the_others_are_proved_off(self):
         self.given = {'gathered': True, 'heir': 'n2'}
         self.set('n3', role='slave:10.0.0.1')
