@@ -1036,6 +1036,7 @@ class Host(Record):
         'domains': None,        # uuids that really run there; None: unknown
         'boot': '',             # the id of its boot, while it tells that; '' unknown
         'votes': True,          # it has a vote: R-3, after maintenance
+        'promoted': False,      # it says that it is a master by its own promotion
         'confirmed': False,     # the administrator says that it is dead: R-7
         'seen': True,           # it has answered since this host took up work
         'follows': False,       # it says that this host is its master
@@ -1277,20 +1278,26 @@ def gathering(view):
             or view.votes * 2 > total):
         return []
     others = [host for host in view.others() if host.answers]
-    if [host for host in others if not host.role or host.role == 'master'
-            or host.doing == 'promoting']:
+    olden = [host for host in others if is_outdated(view, host)]
+    if [host for host in others if not host.role or host.doing == 'promoting'
+            or host.role == 'master' and host not in olden]:
         return []
-    masters = [host for host in others if 'slave:' + host.address
-               in [other.role for other in others + [view.me]]]
-    if [host for host in masters if host.role != 'slave:' + view.me.address]:
-        return []
+    followed = [host for host in view.others() if host not in olden
+                and 'slave:' + host.address in [other.role for other in others + [view.me]]]
     # One that only they can hear is a master, too: two would call them in turn.
-    if [host for host in view.others() if not host.answers and not host.silent
-            and 'slave:' + host.address in [other.role for other in others]]:
+    if [host for host in followed if not host.answers and not host.silent
+            or host.answers and host.role != 'slave:' + view.me.address]:
         return []
     if view.recovered is None or view.recovered > RECALL:
         return untried(view, [Gather()])
     return []
+
+
+def is_outdated(view, host):
+    """A master that this one has replaced, back with exactly half of the members: else
+    each would wait for ever for one more to say that it is the master."""
+    return (host.role == 'master' and host.doing == 'starting' and not host.promoted
+            and view.promoted and view.votes * 2 == votes(view)[1])
 
 
 def startup_objection(settings, view):
@@ -4353,9 +4360,11 @@ class WatchRow(Record):
     fields = {
         'answered': 0, 'last': 0, 'alive_at': -1e9, 'failing': True, 'silent': False, 'seen': False,
         'unsure': False, 'left': False, 'votes': True, 'back': -1e9, 'lease': None, 'tie': False,
-        'leased': -1e9, 'role': '', 'doing': '', 'version': '', 'boot': '', 'domains': None}
+        'leased': -1e9, 'promoted': False, 'role': '', 'doing': '', 'version': '', 'boot': '',
+        'domains': None}
     order = ('answered', 'last', 'alive_at', 'failing', 'silent', 'seen', 'unsure', 'left', 'votes',
-             'back', 'lease', 'tie', 'leased', 'role', 'doing', 'version', 'boot', 'domains')
+             'back', 'lease', 'tie', 'leased', 'promoted', 'role', 'doing', 'version', 'boot',
+             'domains')
 
     def text(self):
         return watch_row_text(self, (self.role, self.doing, self.version, self.boot),
@@ -4367,10 +4376,11 @@ def watch_row_text(row, told, domains):
     return WATCH_ROW % (
         row.answered, row.last, row.alive_at, row.failing, row.silent, row.seen,
         row.unsure, row.left, row.votes, row.back, number_text(row.lease), row.tie, row.leased,
+        row.promoted,
         pack(told), domains_text(domains))
 
 
-WATCH_ROW = '\t'.join(3 * ['%.1f'] + 6 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%s', '%s'])
+WATCH_ROW = '\t'.join(3 * ['%.1f'] + 6 * ['%d'] + ['%.1f', '%s', '%d', '%.1f', '%d', '%s', '%s'])
 
 
 def domains_text(domains):
@@ -4384,7 +4394,7 @@ def parse_watch_row(text):
     row = WatchRow(lease=text_number(values['lease']))
     for name in ('answered', 'last', 'alive_at', 'back', 'leased'):
         setattr(row, name, float(values[name]))
-    for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'votes', 'tie'):
+    for name in ('failing', 'silent', 'seen', 'unsure', 'left', 'votes', 'tie', 'promoted'):
         setattr(row, name, values[name] == '1')
     for name in ('role', 'doing', 'version', 'boot'):
         setattr(row, name, values[name])
@@ -9221,7 +9231,7 @@ class Site(object):
         host.seen = row.seen and (not row.failing or row.answered
                                   >= self.notes.number('enabled', NEVER))
         host.unsure, host.role, host.doing = row.unsure, row.role, row.doing
-        host.votes = row.votes
+        host.votes, host.promoted = row.votes, row.promoted
         host.version = self.notes.get('version.' + host.uuid)
         host.mute = since(now, self.notes.number('mute.' + host.uuid)) or 0
         host.back, host.settling = now - row.back, STABLE * self.settings.monitor_delay
@@ -9614,8 +9624,8 @@ def lines_of(*fields):
 
 
 HEAD = DATAGRAM + '\n' + lines_of('uuid s', 'boot s', 'number d', 'nonce s', 'heirs_age d')
-LASTING = lines_of('version s', 'role s', 'doing s', 'votes d', 'lease s', 'tie d', 'heirs s',
-                   'flag s', 'flag_number d', 'orders s', 'part d', 'parts d')
+LASTING = lines_of('version s', 'role s', 'doing s', 'votes d', 'promoted d', 'lease s', 'tie d',
+                   'heirs s', 'flag s', 'flag_number d', 'orders s', 'part d', 'parts d')
 
 
 class Report(Record):
@@ -9631,8 +9641,8 @@ class Report(Record):
     """
     fields = {
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
-        'doing': 'idle', 'votes': True, 'lease': None, 'tie': False, 'opinions': ';', 'heirs': '',
-        'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
+        'doing': 'idle', 'votes': True, 'promoted': False, 'lease': None, 'tie': False,
+        'opinions': ';', 'heirs': '', 'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
         'parts': 1, 'orders': '', 'lasting': '',
     }
 
@@ -9707,8 +9717,8 @@ def parse_lasting(text):
     values = pairs_of(text)
     report = Report(
         version=values['version'], role=values['role'], doing=values['doing'],
-        votes=values['votes'] == '1', lease=text_number(values['lease']),
-        tie=values['tie'] == '1', heirs=values['heirs'],
+        votes=values['votes'] == '1', promoted=values['promoted'] == '1',
+        lease=text_number(values['lease']), tie=values['tie'] == '1', heirs=values['heirs'],
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
         orders=unescape(values['orders']), lasting=text)
@@ -10099,6 +10109,7 @@ class Peer(object):
         self.back = NEVER               # when it answered again after a silence
         self.left = False               # it fell silent in maintenance: has_left()
         self.votes, self.gone = True, NEVER     # may it vote; alive_at when it had left
+        self.promoted = False           # by its own word: a master since its promotion
         self.alive_at = NEVER           # the youngest answer to any reachable member
         self.last = 0                   # ... or when this host began to listen
         self.unsure = False             # a reachable member has no opinion on it
@@ -10139,7 +10150,7 @@ class Peer(object):
             # is a little later with each tick: no reason to write.
             moments = int(self.answered), int(self.last), int(self.alive_at), moments[3]
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
-                self.votes, self.back, self.lease, self.tie) + self.word(now)
+                self.votes, self.promoted, self.back, self.lease, self.tie) + self.word(now)
 
     def word(self, now):
         """((role, doing, version, boot) or None, domains or None), as it says itself."""
@@ -10389,6 +10400,7 @@ class Watcher(object):
             return False                # it does not hear us, or it is a replay
         peer.answers(now)
         peer.report, peer.heard, peer.votes = report, now, report.votes
+        peer.promoted = report.promoted
         peer.promises(report.lease, report.tie, now)
         self.take_flag((report.flag_number, report.flag or None))
         if report.domains is not None:
@@ -10457,7 +10469,8 @@ class Watcher(object):
             uuid=self.me, boot=self.boot, number=self.number, version=VERSION,
             nonce=self.nonces[-1],
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
-            votes=self.guardian.votes, lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],
+            votes=self.guardian.votes, promoted='promoted' in self.notes,
+            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],
             heirs_age=heirs[1], flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=' '.join(sorted(self.confirmed)),
             opinions=';%s;' % ';'.join(opinions[0] + opinions[1]))

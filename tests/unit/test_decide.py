@@ -335,6 +335,23 @@ class Gathering(Case):
         self.set('n4', SILENT)
         self.calls(1)
 
+    def test_that_the_promoted_one_of_two_with_half_each_calls(self):
+        """The other, which it has replaced, waits for one more to follow it, too."""
+        self.hosts = self.hosts[:3] + [member('n4', role='slave:10.0.0.3')]
+        self.set('n2', role='slave:10.0.0.1')
+        self.set('n3', role='master', doing='starting')
+        self.given['promoted'] = True
+        self.calls(1)
+        for fields in ({'doing': 'idle'}, {'promoted': True}, {'doing': 'promoting'},
+                       {'role': 'slave:10.0.0.9'}):
+            self.set('n3', **fields)
+            self.calls(0)
+            self.set('n3', role='master', doing='starting', promoted=False)
+        self.given['votes'] = 1
+        self.calls(0)
+        self.given.update({'votes': 2, 'promoted': False})
+        self.calls(0)
+
     def test_that_it_starts_nothing_before_the_others_are_proved_off(self):
         self.given = {'gathered': True, 'heir': 'n2'}
         self.set('n3', role='slave:10.0.0.1')
