@@ -1606,7 +1606,7 @@ def decide_while_promoting(view):
     lost = [host for host in view.others() if host.answers and not host.follows]
     if not lost or view.promoting > FOLLOW_TIME:
         return Plan('promotion is complete', untried(view, [EndPromotion()]))
-    why = 'waiting for %s to follow' % ', '.join([host.name for host in lost])
+    why = 'waiting for %s to follow' % names_of(lost)
     if view.recovered is None or view.recovered > RECALL:
         return Plan(why, unless_busy(view, [RecoverSlaves()]), wait=2)
     return Plan(why, wait=2)
@@ -1727,8 +1727,9 @@ def lease_objection(settings, view, host):
         return 'not every member that answers can say whether %s lives' % host
     if host.lease is None and not settings.fence_ha_onfail:
         return '%s%s has not promised to stop its VMs' % (unproved_by(host), host)
-    if host.lease is not None and voters_objection(settings, view):
-        return voters_objection(settings, view)
+    objection = host.lease is not None and voters_objection(settings, view)
+    if objection:
+        return objection
     reach, total = sworn_votes(view)
     tie = reach * 2 == total
     if tie and settings.fence_strict:
@@ -1815,7 +1816,7 @@ def voters_objection(settings, view):
     why = 'fewer than half of the members may vote on a promise'
     if returned(view):
         why = '%s must not vote on a promise until all saw it come back from maintenance' % (
-            ', '.join([host.name for host in returned(view)]))
+            names_of(returned(view)))
     if reach * 2 < total:
         return why
     if reach * 2 == total and tie_objection(settings, view):
@@ -10107,7 +10108,7 @@ class Peer(object):
         self.address, self.since, self.answered = address, now, 0
         self.failing, self.silent, self.seen = True, False, False
         self.back = NEVER               # when it answered again after a silence
-        self.left = False               # it fell silent in maintenance: has_left()
+        self.left = False               # it fell silent in maintenance: note_leave()
         self.votes, self.gone = True, NEVER     # may it vote; alive_at when it had left
         self.promoted = False           # by its own word: a master since its promotion
         self.alive_at = NEVER           # the youngest answer to any reachable member
@@ -10226,9 +10227,12 @@ class Watcher(object):
 
     def take_leave(self):
         """A watcher that starts was away; in maintenance, that is to leave."""
-        record = self.picture.facts.hosts.get(self.me)
-        if record and is_away(record):
+        if self.is_in_maintenance():
             self.guardian.leave(self.looked)
+
+    def is_in_maintenance(self):
+        record = self.picture.facts.hosts.get(self.me)
+        return bool(record and is_away(record))
 
     def learn(self):
         """Members and settings, from the picture that the last round left."""
@@ -10308,7 +10312,6 @@ class Watcher(object):
         for _, peer in self.members:
             if peer.address in answering and peer.answered < now:
                 peer.answers(now)
-        for _, peer in self.members:
             if peer.report and peer.report.doing == 'maintenance' and not peer.knows(now):
                 peer.votes = False      # its daemon may be dead: only its word of now counts
         self.ignorant = dict([(uuid, 1) for uuid, peer in self.members
@@ -10486,8 +10489,7 @@ class Watcher(object):
             return 'unfit'
         if 'ready' not in self.notes:
             return 'starting'           # a host that boots is disabled, too
-        record = self.picture.facts.hosts.get(self.me)
-        if record and is_away(record):
+        if self.is_in_maintenance():
             return 'maintenance'
         return {True: 'frozen', False: 'idle'}[self.is_frozen()]
 

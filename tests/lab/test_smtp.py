@@ -235,6 +235,7 @@ class Hanging(Lab):
             started = time.time()
             begun[self.dom0.begin(ha_lizard.own_argv('mail', str(number)), 60)] = started
             self.wait_for(server, 1)        # until it has read its settings
+            self.assertEqual(server.calls, 1, how)
         while begun:
             for job in self.dom0.ended(list(begun), 1):
                 took.append(time.time() - begun.pop(job))
