@@ -9944,7 +9944,8 @@ class Guardian(object):
         """The number to publish; a longer one is in force only when it was
         told for three ticks."""
         patience, grace = lease_of(watcher.settings, self.master)
-        self.why = self.may or self.refusal(watcher, grace)
+        self.why = (self.may or self.lateness(watcher.looked - self.ok, patience)
+                    or self.refusal(watcher, grace))
         self.lease = None
         if not self.why:
             self.lease = patience + grace
@@ -9955,6 +9956,12 @@ class Guardian(object):
     def given(self):
         """The promises that somebody may still count on."""
         return [told for told in self.told if told[0] is not None]
+
+    def lateness(self, cut_off, patience):
+        """Nothing new is promised without the half: what somebody starts by hand on a
+        host whose stop is over is not to be stopped, so nobody may count on that."""
+        if self.stopped == 'done' or not self.stopped and cut_off >= patience:
+            return 'half of the pool is out of reach'
 
     def refusal(self, watcher, grace):
         """Why this host promises nothing, beyond what the pool says."""

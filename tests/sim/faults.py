@@ -12,7 +12,7 @@ import scenario
 SETTLE = 1500               # seconds without a fault before the end is judged
 KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
-        'disk', 'clean shutdown', 'maintenance', 'both')
+        'disk', 'clean shutdown', 'maintenance', 'start', 'both')
 PAUSES = (1, 3, 8, 15, 21, 24, 27, 32, 38, 44, 47, 52, 65, 80, 110, 150, 250, 400)
 #: lines of a scenario that are a fault, and lines of a log that are part of a recovery
 FAULTS = ('power off', 'reboot', 'clean-shutdown', 'cut', 'xapi restart', 'xapi stop', 'xapi hang',
@@ -152,6 +152,15 @@ class Script(object):
     def guest(self, host, other):
         if self.vms:
             self.do('%s %s' % (self.pick(['guest-shutdown', 'crash']), self.pick(self.vms)))
+
+    def start(self, host, other):
+        """Somebody does by hand what HA would not do, or not yet."""
+        if self.vms:
+            name = self.pick(self.vms)
+            self.do('start ' + name)
+            if self.random.random() < 0.5:
+                self.lines.append('run %d' % self.pick([5, 20]))
+                self.do('migrate %s %s' % (name, host))
 
     def icmp(self, host, other):
         self.do('icmp off ' + host, 'icmp on ' + host)

@@ -181,9 +181,18 @@ class SimWorld(World):
                     (other, self.hosts[other].boots) for other in self.order if other != name
                     and self.reaches(name, other) and self.hosts[other].watcher
                     and watcher.guardian.given()])
-            elif self.hosts[name].online and name not in self.lost:
+            elif self.hosts[name].online and self.takes_back(name, watcher):
                 # It answers, and renews no promise: the last one counts no more (R-3).
                 self.hosts[name].promised = {}
+
+    def takes_back(self, name, watcher):
+        """Does somebody hear a word of it that is younger than its promise?  Of a host that
+        is lost, its last word counts for those who reach it."""
+        if name not in self.lost:
+            return True
+        return watcher and not watcher.guardian.given() and [
+            other for other in self.order if other != name and self.reaches(name, other)
+            and self.hosts[other].watcher]
 
 
 class Halves(object):
