@@ -10119,6 +10119,7 @@ class Peer(object):
         self.votes, self.gone = True, NEVER     # may it vote; alive_at when it had left
         self.promoted = False           # by its own word: a master since its promotion
         self.alive_at = NEVER           # the youngest answer to any reachable member
+        self.elsewhere = 0              # when a packet came from another address than its own
         self.last = 0                   # ... or when this host began to listen
         self.unsure = False             # a reachable member has no opinion on it
         self.report, self.heard, self.nonce = None, NEVER, ''
@@ -10371,7 +10372,7 @@ class Watcher(object):
         """Take in what the others told since the last tick."""
         told = []
         for address, packet in self.dom0.heard():
-            report, nonce = self.understand(address, packet)
+            report, nonce = self.understand(now, address, packet)
             if not report:
                 self.dropped += 1
             elif self.take_in(now, self.peers[report.uuid], report, nonce):
@@ -10381,20 +10382,25 @@ class Watcher(object):
             if peer.leased < now:
                 self.take_hearsay(now, peer, opinions_on(uuid, told))
 
-    def understand(self, address, packet):
+    def understand(self, now, address, packet):
         """(Report, the nonce it echoes) of a packet that is news from a member,
         (None, '') of any other."""
-        sender = self.senders.get(address)
-        opened = sender and self.signer.open(packet)
+        opened = self.signer.open(packet)
         if not opened:
             return None, ''
-        text, nonce = opened
+        sender, (text, nonce) = self.senders.get(address), opened
         try:
-            report = parse_report(text, sender.report)
+            report = parse_report(text, sender and sender.report)
             peer = self.peers[report.uuid]
         except (KeyError, ValueError):
             return None, ''
-        if peer.address != address or not self.is_news(peer, report):
+        if not self.is_news(peer, report):
+            return None, ''
+        if peer.address != address:
+            # S44: its address has changed, and there was no master to say so.  It hears
+            # nobody at its old one, but it lives.
+            self.note_number(peer, report)
+            peer.elsewhere = peer.alive_at = now
             return None, ''
         return report, nonce
 
@@ -10403,8 +10409,11 @@ class Watcher(object):
         boot, number, part = peer.number
         return report.boot != boot or (report.number, report.part) > (number, part)
 
-    def take_in(self, now, peer, report, nonce):
+    def note_number(self, peer, report):
         peer.number = (report.boot, report.number, report.part)
+
+    def take_in(self, now, peer, report, nonce):
+        self.note_number(peer, report)
         peer.nonce = report.nonce
         if nonce not in self.nonces:
             return False                # it does not hear us, or it is a replay
@@ -10651,8 +10660,8 @@ def opinion(peer, now):
     be younger than it is, a promise older.  Both errors make others wait."""
     ago = lease_age = None
     lease, tie, leased = peer.promised
-    if peer.answered:
-        ago = int(now - peer.answered)
+    if peer.answered or peer.elsewhere:
+        ago = int(now - max(peer.answered, peer.elsewhere))
     if leased > NEVER:
         lease_age = int(now - leased + 0.999)
     return ago, lease, tie, lease_age

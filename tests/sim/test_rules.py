@@ -377,6 +377,24 @@ class Datagrams(base.TestCase):
         self.assertEqual(self.hear(self.seal(self.text.replace('uuid=', 'uuid=f'))), 1)
         self.assertFalse(self.believes())
 
+    def test_that_a_member_lives_that_speaks_from_another_address(self):
+        """S44; and the others hear of it, though nothing else is believed."""
+        [peer] = [peer for peer in self.watcher.peers.values() if peer.address == self.address]
+        self.story.play('cut n2')
+        self.story.play('run 60')
+        self.assertTrue(peer.silent)
+        self.address, now = '10.0.0.99', self.dom0.now()
+        packet = self.seal(self.text)
+        self.hear(packet)
+        self.assertEqual((peer.alive_at, peer.opinion(now + 7).split()[0]), (now, '7'))
+        self.story.play('run 2')
+        self.assertEqual((peer.silent, peer.failing), (False, True))
+        self.assertFalse(self.believes())
+        self.story.play('run 60')
+        self.hear(packet)           # of a minute ago
+        self.story.play('run 2')
+        self.assertTrue(peer.silent)
+
     def test_that_a_repeated_one_is_counted(self):
         packet = self.seal(self.text)
         older = self.seal(self.text.replace('number=1', 'number=0'))
