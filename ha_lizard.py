@@ -9613,7 +9613,9 @@ DATAGRAM = 'ha-lizard 1'            # the format: another one is not understood
 LARGEST = 8192                      # bytes; what is larger is dropped unread
 DOMAINS_A_PACKET = 100              # uuids: the list is split over packets
 SECRET = '/etc/xensource/ptoken'
-NONCES = 4                          # of ours that an echo may name: ticks back
+ECHO = 5            # seconds for which an echo may name a nonce: the tick that sent it, the
+                    # receiver's, ours.  Over a link that fails in one direction a member seems
+                    # to hear this host for so long, and the stop of A3 must end in time even so
 
 
 # In front stands what is new in every packet, in the middle what hardly ever
@@ -10203,7 +10205,8 @@ class Watcher(object):
         self.picture, self.signer = None, None
         # A watcher that starts anew goes on above the packets of the one before:
         # nobody sends 16 a second.
-        self.number, self.nonces, self.dropped = int(16 * self.started), [], 0
+        self.number, self.nonce, self.dropped = int(16 * self.started), '', 0
+        self.nonces = {}                # that an echo may name -> when it was sent
         self.witnessed, self.confirmed, self.unfit = NEVER, {}, None
         # The first round comes after the first answers: it would know nobody.
         self.round, self.next_round = None, self.started + CALM
@@ -10370,7 +10373,8 @@ class Watcher(object):
 
     def hear(self, now):
         """Take in what the others told since the last tick."""
-        told = []
+        told, self.nonces = [], dict([(nonce, sent) for nonce, sent in self.nonces.items()
+                                      if now - sent <= ECHO])
         for address, packet in self.dom0.heard():
             report, nonce = self.understand(now, address, packet)
             if not report:
@@ -10465,8 +10469,8 @@ class Watcher(object):
         if not self.signer.secret or not self.me:
             return
         self.number += 1
-        self.nonces = self.nonces[1 - NONCES:] + [
-            self.signer.nonce(self.boot, self.number)]
+        self.nonce = self.signer.nonce(self.boot, self.number)
+        self.nonces[self.nonce] = now
         domains = self.inspector.domains
         pieces = [None]
         if domains is not None:
@@ -10486,7 +10490,7 @@ class Watcher(object):
             opinions[not peer.failing].append('%s %s' % (uuid, peer.opinion(now)))
         return Report(
             uuid=self.me, boot=self.boot, number=self.number, version=VERSION,
-            nonce=self.nonces[-1],
+            nonce=self.nonce,
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
             votes=self.guardian.votes, promoted='promoted' in self.notes,
             lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],

@@ -12,13 +12,16 @@ import scenario
 SETTLE = 1500               # seconds without a fault before the end is judged
 KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
-        'disk', 'clean shutdown', 'maintenance', 'start', 'both')
+        'disk', 'clean shutdown', 'maintenance', 'start', 'shutdown', 'suspend',
+         'switch', 'freeze', 'timers', 'latency', 'address', 'watchdog', 'both')
 PAUSES = (1, 3, 8, 15, 21, 24, 27, 32, 38, 44, 47, 52, 65, 80, 110, 150, 250, 400)
 #: lines of a scenario that are a fault, and lines of a log that are part of a recovery
 FAULTS = ('power off', 'reboot', 'clean-shutdown', 'cut', 'xapi restart', 'xapi stop', 'xapi hang',
           'daemon kill', 'storage off', 'disk full')
 RECOVERY = (' act: fence', ' act: take over', ' act: become master', ' act: reset', ' act: start')
-OFTEN = ('power', 'power', 'cut', 'cut', 'both', 'bmc', 'cut pair')
+OFTEN = ('power', 'power', 'power', 'cut', 'cut', 'cut', 'both', 'both', 'bmc', 'cut pair', 'cut pair')
+TIMERS = ('XAPI_COUNT 2', 'XAPI_COUNT 4', 'XAPI_COUNT 8', 'XAPI_DELAY 5', 'XAPI_DELAY 15',
+          'XE_TIMEOUT 5', 'XE_TIMEOUT 20', 'MGT_LINK_LOSS_TOLERANCE 40')
 
 
 class Script(object):
@@ -70,6 +73,8 @@ class Script(object):
             self.lines.append('set MONITOR_DELAY %d' % self.pick([10, 30, 45]))
         if self.random.random() < 0.15:
             self.lines.append('set SLAVE_VM_STAT 1')
+        while self.random.random() < 0.2:
+            self.timers(self.pick(self.names), None)
         self.lines.extend(['ha on', 'run %d' % self.pick([90, 120, 200, 400])])
 
     def fault(self):
@@ -161,6 +166,33 @@ class Script(object):
             if self.random.random() < 0.5:
                 self.lines.append('run %d' % self.pick([5, 20]))
                 self.do('migrate %s %s' % (name, host))
+
+    def shutdown(self, host, other):
+        if self.vms:
+            self.do('shutdown ' + self.pick(self.vms))
+
+    def suspend(self, host, other):
+        if self.vms:
+            self.do('suspend ' + self.pick(self.vms))
+
+    def switch(self, host, other):
+        self.do('ha off', 'ha on')
+
+    def freeze(self, host, other):
+        self.do('freeze %d' % self.pick([2, 5, 10]))
+
+    def timers(self, host, other):
+        """Of all hosts, or by an override of one."""
+        self.do('set %s%s' % (self.pick(['', host + ' ']), self.pick(TIMERS)))
+
+    def latency(self, host, other):
+        self.do('latency %s' % self.pick(['0.6', '2']), 'latency 0.15')
+
+    def address(self, host, other):
+        self.do('address %s 10.0.1.%d' % (host, len(self.lines)))
+
+    def watchdog(self, host, other):
+        self.do('watchdog none ' + host)
 
     def icmp(self, host, other):
         self.do('icmp off ' + host, 'icmp on ' + host)

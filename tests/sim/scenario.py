@@ -17,6 +17,7 @@ ACTS = ('vm-start', 'vm-reset-powerstate', 'host-declare-dead',
         'pool-emergency-transition-to-master')
 R1_MEMORY = 600             # seconds
 REACTION = 6.0              # seconds in which no host can know that it was cut off
+ONE_WAY = 4.0               # more, when it still hears one that hears it no more
 BOOTED = -3600.0            # every host has been up for an hour when a story begins
 
 
@@ -132,7 +133,8 @@ class SimWorld(World):
         what = ' '.join([word for word in argv[1:4] if '=' not in word])
         if not self.enabled:
             self.violate('I7 %s runs %s while HA is off' % (host, what))
-        if self.now - self.lost.get(host.name, self.now) > REACTION:
+        reaction = REACTION + ONE_WAY * self.is_misled(host.name)
+        if self.now - self.lost.get(host.name, self.now) > reaction:
             self.violate('I4 %s runs %s without half of the pool' % (host, what))
         if self.pool.role_of_process(host) == 'master':
             for name in [each for each in self.acted if each != host.name]:
@@ -141,6 +143,11 @@ class SimWorld(World):
                         and self.pool.role_of_process(other) == 'master'):
                     self.violate('I2 %s and %s both act as masters' % (name, host))
             self.acted[host.name] = self.now
+
+    def is_misled(self, name):
+        """Does it hear one that does not hear it?"""
+        return bool([other for other in self.order
+                     if self.passes(other, name) and not self.passes(name, other)])
 
     def watch_fence(self, name):
         """I6: nobody fences a host that is well and that most members reach."""
@@ -407,6 +414,9 @@ class Story(object):
 
     def do_ha(self, switch):
         """As `ha-cfg` does it, with a number; `field pool TEXT` is XenCenter's way."""
+        if self.started and not self.pool.master():
+            self.world.lines.append('(no master: nobody can switch HA)')
+            return
         other = dict(self.pool.database().pool()['other_config'])
         number = ha_lizard.whole(other.get(ha_lizard.FLAG_NUMBER, '')) + 1
         self.do_field('pool', {'on': 'true', 'off': 'false'}[switch])

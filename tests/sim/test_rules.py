@@ -329,7 +329,7 @@ class Datagrams(base.TestCase):
         self.story.close()
 
     def seal(self, text, signer=None):
-        return (signer or self.signer).seal(text, {'a': self.watcher.nonces[-1]})['a']
+        return (signer or self.signer).seal(text, {'a': self.watcher.nonce})['a']
 
     def hear(self, *packets):
         """How many of them were dropped."""
@@ -345,6 +345,15 @@ class Datagrams(base.TestCase):
     def test_that_a_member_is_believed(self):
         self.assertEqual(self.hear(self.seal(self.text)), 0)
         self.assertTrue(self.believes())
+
+    def test_that_an_echo_of_long_ago_is_no_answer(self):
+        """Three looks of a calm watcher later: it may go one way by now."""
+        for seconds, believed in (4, True), (6, False):
+            self.setUp()
+            packet = self.seal(self.text)
+            self.story.play('run %d' % seconds)
+            self.hear(packet)
+            self.assertEqual(self.believes(), believed)
 
     def test_that_the_unsigned_is_counted(self):
         packet = self.seal(self.text)
