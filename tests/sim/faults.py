@@ -295,6 +295,9 @@ def owed(story, side):
     hosts = [world.hosts[name] for name in side]
     if not hosts or [host for host in hosts if not is_able(host)]:
         return []                       # a second fault stands in the way
+    if [1 for host in hosts for other in hosts
+            if host is not other and host.address not in other.watcher.senders]:
+        return []                       # a master that moved: its slaves still ask at its old address
     fields = dict(story.pool.database().pool()['other_config'])
     if fields.get(scenario.FIELD) != 'true':
         return []                       # somebody switched HA off, or XenServer's own on
