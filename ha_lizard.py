@@ -6831,6 +6831,10 @@ EVENTS = (
     Event('vm-down', 'vm_state', 2, 'vm', 'VM is not running',
           'Make room for the VM: memory, or storage that a running host reaches. HA starts '
           'it as soon as a host can run it.', end='VM is no longer down'),
+    Event('vm-stuck', 'vm_state', 2, 'vm', 'VM is down and xapi is at work on it',
+          'A call of xapi can hang for hours when the host that it asked is gone. `xe task-list` '
+          'shows it; `xe task-cancel uuid=TASK` may end it. If no host runs the VM, `xe '
+          'vm-reset-powerstate uuid=VM --force` frees it.', end='VM is free again', patience=600),
     Event('vm-started', 'vm_mon', 0, 'vm', 'VM started'),
     Event('vm-failed', 'vm_mon', 0, 'vm', 'VM did not start',
           'Read why it did not start; `xe vm-start uuid=UUID` shows the whole error. HA '
@@ -7015,7 +7019,18 @@ def unplaced(settings, view):
             remarks = placements(view, [vm])[1] + ['`ha-cfg why` says why']
             found['vm-down-' + vm.uuid] = 'VM %s (%s) is not running: %s' % (
                 vm, vm.uuid, remarks[0])
+        if is_stuck(settings, view, vm):
+            found['vm-stuck-' + vm.uuid] = (
+                'VM %s (%s) is down while xapi is at work on it'
+                % (vm, vm.uuid))
     return found
+
+
+def is_stuck(settings, view, vm):
+    """Down while xapi is at work on it, and not by our own start: a migration whose
+    host died, say.  Such a call can hang for hours (xe.md 8(c))."""
+    return (vm.power == 'halted' and vm.busy and vm.stamp == view.pool
+            and not is_starting(view, vm) and not managed_objection(settings, view, vm))
 
 
 def capacity(settings, view):

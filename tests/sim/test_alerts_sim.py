@@ -187,6 +187,8 @@ class EveryEvent(Stage):
 
     GOLDEN = {
         'vm-down': ('s29-local-disk-on-dead-host', 'n3 was fenced, 1 of 2 VMs started'),
+        'vm-stuck': ('s25-migration-source-reboots-pool-3',
+                     'web: VM is down and xapi is at work on it'),
         'vm-failed': ('s30-vm-fails-to-start', 'VM web did not start on n1'),
         'host-silent': ('s08-lone-host-reboots-once', 'n1: host is silent'),
         'dead-xapi': ('deaf-master-is-left-alone-pool', 'n1: host is alive, its xapi is not'),

@@ -156,7 +156,8 @@ class EachEvent(Fresh):
         """Raise it and end it: its letters and its message in XenCenter."""
         name = '-'.join([word for word in (key, subject) if word])
         raised = self.round({name: 'the text of ' + key}, **(view or {}))
-        raised += self.round({name: 'the text of ' + key}, after=121, **(view or {}))
+        after = 1 + max(120, ha_lizard.EVENT[key].patience)
+        raised += self.round({name: 'the text of ' + key}, after=after, **(view or {}))
         calls = [job.argv for job in self.dom0.begun if job.argv[0] == 'xe']
         over = self.round({}, **(view or {}))
         return raised, over, calls
