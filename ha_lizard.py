@@ -1638,11 +1638,15 @@ def maintenance_objection(view, host):
     the disks that somebody who went down still locks."""
     if residents(view, host) or [vm for vm in view.vms if vm.locked]:
         return None
-    if host.maintenance or not host.enabled:
+    if host.maintenance or not host.enabled and not host.marked:
         return 'it was in maintenance and runs no VM'
-    # A10: absent since we took up work is not failed.  But an old database does not
-    # know what it runs, and without its proof nothing is started.
-    if not host.seen and not view.gathered:
+    # An old database does not know what runs there: without its proof nothing is started.
+    if view.gathered:
+        return None
+    if not host.enabled:
+        return 'it was taken for dead before and runs no VM'
+    # A10: absent since we took up work is not failed.
+    if not host.seen:
         return 'it has not answered since this host took up work and runs no VM'
 
 

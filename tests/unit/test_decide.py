@@ -763,6 +763,13 @@ class MaintenanceAndAbsence(Case):
         self.assertEqual(self.actions(), ['fence n3'])
         self.set('n3', enabled=False)
         self.assertEqual(self.actions(), [])
+        self.set('n3', marked=True)         # not in maintenance: it was taken for dead
+        self.assertEqual(self.actions(), ['fence n3'])
+
+    def test_that_one_that_was_taken_for_dead_before_is_left_alone(self):
+        self.set('n3', SILENT, enabled=False, marked=True)
+        self.check('slave n3 is silent; leaving it alone: '
+                   'it was taken for dead before and runs no VM')
 
     def test_that_the_vms_of_an_absent_host_are_saved_by_a_majority(self):
         self.set('n3', SILENT, seen=False)
