@@ -13,7 +13,7 @@ SETTLE = 1500               # seconds without a fault before the end is judged
 KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
         'disk', 'clean shutdown', 'maintenance', 'start', 'shutdown', 'suspend',
-         'switch', 'freeze', 'timers', 'latency', 'address', 'watchdog', 'both')
+         'switch', 'freeze', 'timers', 'latency', 'address', 'watchdog', 'handover', 'both')
 PAUSES = (1, 3, 8, 15, 21, 24, 27, 32, 38, 44, 47, 52, 65, 80, 110, 150, 250, 400)
 #: lines of a scenario that are a fault, and lines of a log that are part of a recovery
 FAULTS = ('power off', 'reboot', 'clean-shutdown', 'cut', 'xapi restart', 'xapi stop', 'xapi hang',
@@ -200,6 +200,9 @@ class Script(object):
         if host == self.names[0] or 'daemon' in self.kinds or self.undo:
             return self.power(host, other)
         self.do('address %s 10.0.1.%d' % (host, len(self.lines)))
+
+    def handover(self, host, other):
+        self.do('designate ' + other)
 
     def watchdog(self, host, other):
         self.do('watchdog none ' + host)

@@ -570,6 +570,10 @@ class Story(object):
         else:
             self.world.lines.append('(no master: the administrator can do nothing)')
 
+    def do_designate(self, name):
+        """The master hands its role over to another host."""
+        self.by_hand(self.pool.designate, self.host(name))
+
     def do_shutdown(self, name):
         self.world.meant['uuid=' + self.vms[name]] = 1
         self.by_hand(self.pool.shutdown_vm, self.vms[name])

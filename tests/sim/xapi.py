@@ -3468,6 +3468,9 @@ class Pool(object):
     def eject(self, host):
         return self.admin('pool-eject', 'host-uuid=' + self.host(host).uuid, '--force')
 
+    def designate(self, host):
+        return self.admin('pool-designate-new-master', 'host-uuid=' + self.host(host).uuid)
+
     def maintenance(self, host, on):
         """As XenCenter does: a mark, disable and evacuate; or enable."""
         if not on:
