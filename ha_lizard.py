@@ -10218,6 +10218,7 @@ class Watcher(object):
         self.boot = dom0.read(BOOT_ID, '').strip()
         self.started = self.looked = dom0.now()
         self.peers, self.saved, self.notes_text, self.notes = {}, None, None, {}
+        self.heard_heirs = NEVER, ''    # the youngest succession list of another: moment, text
         self.members, self.senders, self.orders, self.orders_text = [], {}, {}, None
         self.ignorant = {}              # those that answer, and whose opinion cannot be had
         self.settings, self.flag, self.pool = None, (0, None), ''
@@ -10312,9 +10313,8 @@ class Watcher(object):
         fallen = self.look(now)
         self.inspector.look(now, self.settings.monitor_delay)
         self.guardian.tick(now, self)
-        heirs = self.heirs(now)
-        self.tell(now, heirs)
-        self.save(heirs)
+        self.tell(now)
+        self.save(self.heirs(now))
         self.tend(now, fallen)
         if [peer for peer in self.peers.values()
                 if peer.failing and now - peer.since < LONG_GONE]:
@@ -10445,6 +10445,7 @@ class Watcher(object):
         peer.promoted = report.promoted
         peer.promises(report.lease, report.tie, now)
         self.take_flag((report.flag_number, report.flag or None))
+        self.hear_heirs(now, peer, report)
         if report.domains is not None:
             self.take_domains(now, peer, report)
         if report.orders:
@@ -10483,7 +10484,7 @@ class Watcher(object):
         """Did a round of this host prove it?"""
         return 'off.' + uuid in self.notes
 
-    def tell(self, now, heirs):
+    def tell(self, now):
         """One packet to every member (R-1); the list of domains may need more."""
         if not self.signer.secret or not self.me:
             return
@@ -10497,13 +10498,14 @@ class Watcher(object):
             pieces = [names[start:start + DOMAINS_A_PACKET] for start in
                       range(0, len(names), DOMAINS_A_PACKET)] or [[]]
         echoes = dict([(peer.address, peer.nonce) for _, peer in self.members])
-        report = self.report(now, heirs)
+        report = self.report(now)
         report.parts = len(pieces)
         for part, piece in enumerate(pieces):
             report.part, report.domains = part, piece
             self.dom0.tell(self.signer.seal(report.text(), echoes))
 
-    def report(self, now, heirs):
+    def report(self, now):
+        age, heirs = self.own_heirs(now)
         opinions = [[], []]             # of those that are silent, of the others
         for uuid, peer in self.members:
             opinions[not peer.failing].append('%s %s' % (uuid, peer.opinion(now)))
@@ -10512,8 +10514,8 @@ class Watcher(object):
             nonce=self.nonce,
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
             votes=self.guardian.votes, promoted='promoted' in self.notes,
-            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs[0],
-            heirs_age=heirs[1], flag=self.flag[1] or '', flag_number=self.flag[0],
+            lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
+            heirs_age=min(int(age + 0.999), 10 ** 6), flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=' '.join(sorted(self.confirmed)),
             opinions=';%s;' % ';'.join(opinions[0] + opinions[1]))
 
@@ -10533,13 +10535,18 @@ class Watcher(object):
         return {True: 'frozen', False: 'idle'}[self.is_frozen()]
 
     def heirs(self, now):
-        """(the succession list in force, its age): A8: the youngest anybody has."""
-        lists = [(now - self.picture.facts.at, ' '.join(self.picture.succession))]
-        lists.extend([(now - peer.heard + peer.report.heirs_age, peer.report.heirs)
-                      for _, peer in self.members
-                      if peer.knows(now) and peer.report.heirs])
-        age, heirs = min(lists)
+        """(the succession list in force, its age): A8: the youngest that any member had from
+        the database itself.  Nobody passes on what it heard: lists that go round do not age."""
+        age, heirs = min(self.own_heirs(now), (now - self.heard_heirs[0], self.heard_heirs[1]))
         return heirs, min(age, 10 ** 6)
+
+    def own_heirs(self, now):
+        return now - self.picture.facts.at, ' '.join(self.picture.succession)
+
+    def hear_heirs(self, now, peer, report):
+        """Another master than ours has a list of yesterday, or of tomorrow."""
+        if report.heirs and (report.role != 'master' or peer.address == self.role[1]):
+            self.heard_heirs = max(self.heard_heirs, (now - report.heirs_age, report.heirs))
 
     # -- orders of the administrator ------------------------------------------
 
@@ -10629,7 +10636,7 @@ class Watcher(object):
         if self.guardian.lease is not None:
             self.guardian.lease = None
             for _ in range(3):
-                self.tell(self.dom0.now(), self.heirs(self.dom0.now()))
+                self.tell(self.dom0.now())
                 self.guardian.feed()
                 self.dom0.sleep(ALERT)
             # The next one would keep what this one promised, and was not there to look.

@@ -105,6 +105,52 @@ class LostStart(base.TestCase):
         self.assertEqual([], self.starting())
 
 
+class Heirs(base.TestCase):
+    """A8: the succession list in force is the youngest that a member had from xapi."""
+
+    def setUp(self):
+        base.TestCase.setUp(self)
+        self.story = scenario.Story()
+        for line in 'pool n1 n2 n3 n4', 'fence ILO', 'ha on', 'run 60':
+            self.story.play(line)
+
+    def tearDown(self):
+        self.story.close()
+
+    def heirs(self, name):
+        watcher = self.story.host(name).watcher
+        heirs = watcher.heirs(watcher.looked)[0].split()
+        return ' '.join([self.story.world.host_by(uuid).name for uuid in heirs])
+
+    def test_that_a_list_of_yesterday_does_not_go_round(self):
+        self.assertEqual(self.heirs('n4'), 'n2 n3 n4')
+        for line in 'maintenance on n2', 'run 45':
+            self.story.play(line)
+        for _ in range(16):
+            self.assertEqual([self.heirs(name) for name in ('n1', 'n2', 'n3', 'n4')],
+                             4 * ['n3 n4'])
+            self.story.play('run 1')
+
+    def test_that_the_word_of_one_that_died_since_still_counts(self):
+        other = self.story.host('n3').watcher
+        self.story.play('xapi hang n1')         # no round learns anything any more
+        self.story.play('run 20')
+        other.picture.succession = [self.story.host(name).uuid for name in ('n4', 'n2')]
+        other.picture.facts.at = other.looked
+        for line in 'run 4', 'power off n3', 'run 10':
+            self.story.play(line)
+        self.assertEqual([self.heirs(name) for name in ('n1', 'n2', 'n4')], 3 * ['n4 n2'])
+
+    def test_that_another_master_is_not_believed(self):
+        """It has a database of its own."""
+        watcher, other = self.story.host('n4').watcher, self.story.host('n2').watcher
+        [peer] = [peer for peer in watcher.peers.values() if peer.address == '10.0.0.2']
+        for role, believed in (('master', False), ('slave:10.0.0.1', True)):
+            report = ha_lizard.Report(role=role, heirs=other.me, heirs_age=0)
+            watcher.hear_heirs(watcher.looked + 99, peer, report)
+            self.assertEqual(self.heirs('n4') == 'n2', believed)
+
+
 class Hearsay(base.TestCase):
     """R-3: the promise of a dead host grows old, whoever still tells of it."""
 
