@@ -4428,11 +4428,11 @@ def parse_guardian(text):
 
 class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
-    (the succession list in force), `confirmed` (uuids that the administrator
-    says are dead), `guardian`, `flag` (the last switch of HA that anybody told:
+    (the succession list in force), `confirmed` (uuids that the administrator says
+    are dead -> the moment when it was said), `guardian`, `flag` (the last switch of HA that anybody told:
     (number, text), R-11), `pool`: that it is of, `dropped`: so many bad datagrams
     at least since this host booted (R-1)."""
-    fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': (),
+    fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': {},
               'guardian': WatchGuardian(), 'flag': (0, None), 'pool': '', 'dropped': 0}
 
     def text(self):
@@ -4442,7 +4442,8 @@ class Watch(Record):
         """The same with `rows`: [(uuid, WatchRow.text())]."""
         pairs = [('boot', self.boot), ('started', '%.1f' % self.started),
                  ('heirs', ' '.join(self.heirs)),
-                 ('confirmed', ' '.join(self.confirmed)),
+                 ('confirmed', ' '.join(['%s:%.1f' % pair for pair
+                                         in sorted(self.confirmed.items())])),
                  ('guardian', self.guardian.text()), ('flag', flag_text(self.flag)),
                  ('pool', self.pool), ('dropped', '%d' % self.dropped)]
         pairs.extend([('peer.' + uuid, row) for uuid, row in rows])
@@ -4457,7 +4458,9 @@ def read_watch(dom0, boot):
     try:
         return Watch(
             boot=boot, started=float(pairs['started']), heirs=pairs['heirs'].split(),
-            confirmed=pairs['confirmed'].split(), flag=parse_flag(pairs['flag']),
+            confirmed=dict([(uuid, float(moment)) for uuid, moment in
+                            [word.split(':') for word in pairs['confirmed'].split()]]),
+            flag=parse_flag(pairs['flag']),
             pool=pairs['pool'], dropped=int(pairs.get('dropped', 0)),
             guardian=parse_guardian(pairs['guardian']),
             peers=dict([(key[5:], parse_watch_row(value)) for key, value in pairs.items()
@@ -9658,21 +9661,22 @@ class Report(Record):
     opinion_text() says of each member, as `;UUID OPINION;UUID OPINION;`, those
     that are silent first: 64 watchers send 4,000 opinions a tick, and only those
     are ever looked at.  heirs: the succession list as text, heirs_age seconds
-    old.  domains: uuids that run there, or None.  lasting: the text of those
+    old.  domains: uuids that run there, or None.  orders: (uuid of a host that was
+    confirmed dead, how many times ORDER_UNIT ago).  lasting: the text of those
     fields that seldom change, in a report that was received.
     """
     fields = {
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
         'doing': 'idle', 'votes': True, 'promoted': False, 'lease': None, 'tie': False,
         'opinions': ';', 'heirs': '', 'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
-        'parts': 1, 'orders': '', 'lasting': '',
+        'parts': 1, 'orders': (), 'lasting': '',
     }
 
     def text(self):
         """All but the echo, which differs for every receiver."""
         texts = dict(self.__dict__)
         texts.update({'lease': number_text(self.lease), 'flag': escape(self.flag),
-                      'orders': escape(self.orders)})
+                      'orders': ' '.join(['%s:%d' % order for order in self.orders])})
         domains = ''
         if self.domains is not None:
             domains = 'domains=%s\n' % ' '.join(self.domains)
@@ -9743,7 +9747,8 @@ def parse_lasting(text):
         lease=text_number(values['lease']), tie=values['tie'] == '1', heirs=values['heirs'],
         flag=unescape(values['flag']), flag_number=int(values['flag_number']),
         part=int(values['part']), parts=int(values['parts']),
-        orders=unescape(values['orders']), lasting=text)
+        orders=[(uuid, int(age)) for uuid, age in
+                [word.split(':') for word in values['orders'].split()]], lasting=text)
     if 'domains' in values:
         report.domains = sorted(values['domains'].split())
     return report
@@ -10126,6 +10131,7 @@ CALM, ALERT = 2.0, 1.0      # seconds between two looks: all answer, somebody do
 LONG_GONE = 180             # ... for less than that: it is taken over, or comes back
 AWAY = 10                   # a pause of the watcher itself after which silence starts anew
 RENEWED = 3 * CALM          # R-3: a lease older than that, when silence begins, is none
+ORDER_UNIT = 10             # seconds: the age of an order is told in these, rounded up
 ORDERS = STATE + 'orders'
 
 
@@ -10250,7 +10256,7 @@ class Watcher(object):
                 peer.left, peer.back, peer.alive_at = row.left, row.back, row.alive_at
                 peer.votes, peer.gone = row.votes, row.alive_at
                 peer.promises(row.lease, row.tie, row.leased)
-        self.confirmed = dict([(uuid, self.looked) for uuid in watch.confirmed])
+        self.confirmed = dict(watch.confirmed)
         self.dropped = watch.dropped
         if watch.pool == self.pool:
             self.take_flag(watch.flag)
@@ -10516,7 +10522,8 @@ class Watcher(object):
             votes=self.guardian.votes, promoted='promoted' in self.notes,
             lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
             heirs_age=min(int(age + 0.999), 10 ** 6), flag=self.flag[1] or '', flag_number=self.flag[0],
-            orders=' '.join(sorted(self.confirmed)),
+            orders=[(uuid, int((now - moment) // ORDER_UNIT) + 1)
+                    for uuid, moment in sorted(self.confirmed.items())],
             opinions=';%s;' % ';'.join(opinions[0] + opinions[1]))
 
     def doing(self):
@@ -10561,20 +10568,25 @@ class Watcher(object):
         for key, value in self.orders.items():
             uuid = key[len('confirm-dead.'):]
             if key.startswith('confirm-dead.') and uuid in self.peers:
-                if self.peers[uuid].alive_at < first_number(value):
-                    self.confirmed.setdefault(uuid, now)
+                self.confirm(self.peers[uuid], uuid, first_number(value))
         for uuid in list(self.confirmed):
             peer = self.peers.get(uuid)
             if not peer or not peer.failing or peer.alive_at > self.confirmed[uuid]:
                 del self.confirmed[uuid]
 
     def obey(self, now, report):
-        """Another watcher passes on that a host was confirmed dead."""
+        """Another watcher passes on that a host was confirmed dead.  It may have been cut
+        off when that host came back: so it says as well how long ago that was, rather too
+        long than too short, and what this host has seen since counts more."""
         patience = self.settings.xapi_count * self.settings.xapi_delay
-        for uuid in report.orders.split():
+        for uuid, age in report.orders:
             peer = self.peers.get(uuid)
             if peer and peer.failing and now - peer.last > patience:
-                self.confirmed.setdefault(uuid, now)
+                self.confirm(peer, uuid, now - age * ORDER_UNIT)
+
+    def confirm(self, peer, uuid, moment):
+        if peer.alive_at < moment:
+            self.confirmed[uuid] = max(moment, self.confirmed.get(uuid, NEVER))
 
     # -- what the rounds read -------------------------------------------------
 
@@ -10585,12 +10597,12 @@ class Watcher(object):
         if text != self.notes_text:
             self.notes_text, self.notes = text, dict(from_state(text) or [])
         state = ([(uuid, peer.changes(now)) for uuid, peer in self.members],
-                 heirs, sorted(self.confirmed), guardian, self.flag, self.pool,
+                 heirs, sorted(self.confirmed.items()), guardian, self.flag, self.pool,
                  doublings(self.dropped))
         if state == self.saved:
             return
         watch = Watch(boot=self.boot, started=self.started, heirs=heirs, flag=self.flag,
-                      confirmed=sorted(self.confirmed), pool=self.pool, dropped=self.dropped,
+                      confirmed=self.confirmed, pool=self.pool, dropped=self.dropped,
                       guardian=WatchGuardian(**dict(zip(WatchGuardian.order, guardian))))
         # Who cannot keep notes is to be nobody's heir (S21).
         self.unfit = self.dom0.write(WATCH, watch.text_with(

@@ -62,7 +62,7 @@ def sha1_for_hmac():
 class Parsing(base.TestCase):
     def test_that_what_is_told_is_heard(self):
         for told in (report(), report(domains=[B, C], part=1, parts=3), report(domains=[]),
-                     report(lease=None, tie=True, flag='a\nb\\=c', orders=B, doing='unfit'),
+                     report(lease=None, tie=True, flag='a\nb\\=c', orders=[(B, 3), (C, 1)], doing='unfit'),
                      report(opinions=';;')):
             self.assertEqual(ha_lizard.parse_report(told.text()).text(), told.text())
 
@@ -85,7 +85,8 @@ class Parsing(base.TestCase):
         for bad in ('', 'ha-lizard 1\n', good.replace('ha-lizard 1', 'ha-lizard 2'),
                     good.replace('version=', 'v='), good.replace('opinions=', 'o='),
                     good.replace('number=7', 'number='), good.replace('lease=40', 'lease=x'),
-                    good.replace('uuid=', 'id='), good.replace('role=', 'rule=')):
+                    good.replace('uuid=', 'id='), good.replace('role=', 'rule='),
+                    good.replace('orders=', 'orders=' + A), good.replace('orders=', 'orders=:x')):
             try:
                 self.fail(ha_lizard.parse_report(bad))
             except (KeyError, ValueError):
