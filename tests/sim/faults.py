@@ -13,7 +13,7 @@ SETTLE = 1500               # seconds without a fault before the end is judged
 KINDS = ('power', 'reboot', 'cut', 'cut pair', 'one way', 'xapi restart', 'xapi stop',
          'xapi hang', 'daemon', 'storage', 'bmc', 'migrate', 'guest', 'icmp', 'clock',
         'disk', 'clean shutdown', 'maintenance', 'start', 'shutdown', 'suspend',
-         'switch', 'freeze', 'timers', 'latency', 'address', 'watchdog', 'handover', 'both')
+         'switch', 'freeze', 'timers', 'latency', 'address', 'watchdog', 'handover', 'confirm', 'both')
 PAUSES = (1, 3, 8, 15, 21, 24, 27, 32, 38, 44, 47, 52, 65, 80, 110, 150, 250, 400)
 #: lines of a scenario that are a fault, and lines of a log that are part of a recovery
 FAULTS = ('power off', 'reboot', 'clean-shutdown', 'cut', 'xapi restart', 'xapi stop', 'xapi hang',
@@ -200,6 +200,14 @@ class Script(object):
         if host == self.names[0] or 'daemon' in self.kinds or self.undo:
             return self.power(host, other)
         self.do('address %s 10.0.1.%d' % (host, len(self.lines)))
+
+    def confirm(self, host, other):
+        """Of one that is off indeed, after the time that `ha-cfg` asks for."""
+        dead = [line.split()[-1] for line in self.undo if line.startswith('power on ')]
+        if not dead or other in dead:
+            return self.power(host, other)
+        self.lines.append('run 75')
+        self.do('confirm-dead %s by %s' % (dead[0], other))
 
     def handover(self, host, other):
         self.do('designate ' + other)

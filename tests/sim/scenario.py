@@ -175,6 +175,11 @@ class SimWorld(World):
         World.links_changed(self)
         self.watch_links()
 
+    def come_online(self, host, boots):
+        World.come_online(self, host, boots)
+        if host.online:
+            self.dead.pop(host.name, None)
+
     def power_off(self, name):
         self.note_promises()
         World.power_off(self, name)
