@@ -9702,12 +9702,15 @@ def opinion_text(opinion):
 
 def opinions_on(uuid, reports):
     """What they say of a member: texts, each once."""
-    mark, found = ';%s ' % uuid, set()
+    mark, found, whole, start = ';%s ' % uuid, set(), 'none', 0
     for report in reports:
+        # Most say the same in the same place: who is silent comes first.
+        if report.opinions.startswith(whole, start):
+            continue
         start = report.opinions.find(mark)
         if start >= 0:
-            start += len(mark)
-            found.add(report.opinions[start:report.opinions.index(';', start)])
+            whole = report.opinions[start:report.opinions.index(';', start + 1) + 1]
+            found.add(whole[len(mark):-1])
     return sorted(found)
 
 
@@ -10179,12 +10182,10 @@ class Peer(object):
         telling us, only as far as it was one when the silence began."""
         moments = None
         if self.failing:
-            moments = (self.answered, self.last, self.alive_at,
+            # Hearsay of whole seconds ago is a little later with each tick: no reason to
+            # write.  When the silence counts, that is a change of its own.
+            moments = (int(self.answered), int(self.last), int(self.alive_at),
                        self.alive_at - self.leased <= RENEWED)
-        if self.silent:
-            # All have told by now when they heard it last.  Of whole seconds ago that
-            # is a little later with each tick: no reason to write.
-            moments = int(self.answered), int(self.last), int(self.alive_at), moments[3]
         return (self.failing, moments, self.silent, self.seen, self.unsure, self.left,
                 self.votes, self.promoted, self.back, self.lease, self.tie) + self.word(now)
 
