@@ -547,6 +547,9 @@ class Story(object):
         if by != 'by':
             raise ValueError('confirm-dead HOST by HOST')
         dom0, uuid = self.host(other).dom0, self.host(name).uuid
+        if not self.host(other).online:
+            self.world.lines.append('(%s is down: nobody can say it there)' % other)
+            return
         self.world.dead[name] = 1
         self.world.watch_links()
         orders = ha_lizard.from_state(dom0.read(ha_lizard.ORDERS)) or []
