@@ -4429,9 +4429,9 @@ def parse_guardian(text):
 class Watch(Record):
     """What the watcher tells the rounds: `peers` (uuid -> WatchRow), `heirs`
     (the succession list in force), `confirmed` (uuids that the administrator says
-    are dead -> the moment when it was said), `guardian`, `flag` (the last switch of HA that anybody told:
-    (number, text), R-11), `pool`: that it is of, `dropped`: so many bad datagrams
-    at least since this host booted (R-1)."""
+    are dead -> the moment when it was said), `guardian`, `flag` (the last switch
+    of HA that anybody told: (number, text), R-11), `pool`: that it is of,
+    `dropped`: so many bad datagrams at least since this host booted (R-1)."""
     fields = {'boot': '', 'started': 0, 'peers': {}, 'heirs': (), 'confirmed': {},
               'guardian': WatchGuardian(), 'flag': (0, None), 'pool': '', 'dropped': 0}
 
@@ -9668,8 +9668,8 @@ class Report(Record):
     fields = {
         'uuid': '', 'boot': '', 'number': 0, 'nonce': '', 'version': '', 'role': '',
         'doing': 'idle', 'votes': True, 'promoted': False, 'lease': None, 'tie': False,
-        'opinions': ';', 'heirs': '', 'heirs_age': 0, 'flag': '', 'flag_number': 0, 'domains': None, 'part': 0,
-        'parts': 1, 'orders': (), 'lasting': '',
+        'opinions': ';', 'heirs': '', 'heirs_age': 0, 'flag': '', 'flag_number': 0,
+        'domains': None, 'part': 0, 'parts': 1, 'orders': (), 'lasting': '',
     }
 
     def text(self):
@@ -9857,6 +9857,8 @@ LEFT = STATE + 'left'           # it was in maintenance and out of reach: it has
 LINGER = 60             # seconds after maintenance in which somebody may not know of its end
 LEAST_STOP = 10         # seconds for a stop at least: the watchdog bites after three quarters of
                         # it, which must be some looks, for it is fed at each
+TOLD = 8                # seconds after which half of the pool must have heard a new number: over a
+                        # link that fails in one direction it seems to hear it for ECHO + 2
 FIRST_LOOK = 2          # seconds until the others can have answered a watcher that starts
 
 
@@ -9867,7 +9869,7 @@ class Guardian(object):
     def __init__(self, dom0, now):
         self.dom0, self.ok, self.whole, self.master = dom0, now, False, False
         self.lease, self.tie, self.why = None, False, 'it has just started'
-        self.told = []                  # (lease or None, patience, grace, tie) of 3 ticks
+        self.told = []                  # what somebody may count on: see note_told()
         self.stopped, self.jobs, self.guarding, self.unfed = '', [], False, False
         self.may, self.settings = 'nothing is known yet', None
         self.rows, self.unmanaged = {}, {}      # texts of VMs; those that were read
@@ -9880,7 +9882,7 @@ class Guardian(object):
         given = watch.guardian
         self.whole, self.tie, self.stopped = given.whole, given.tie, given.stopped
         if given.lease is not None:
-            self.told = [(given.lease, given.lease - given.grace, given.grace, given.tie)]
+            self.told = [(given.lease, given.lease - given.grace, given.grace, given.tie, now)]
             self.ok = max(given.ok, now - given.lease)
             if given.ok == NEVER:
                 self.ok = now - unwatched(given.lease - given.grace, given.grace)
@@ -9920,7 +9922,7 @@ class Guardian(object):
     def tick(self, now, watcher):
         self.note_reach(now, watcher)
         self.note_absence(now, watcher)
-        self.promise(watcher)
+        self.promise(now, watcher)
         if self.stopped and self.ok == now:
             self.stopped, self.unfed = '', False
         if self.stopped == 'stopping' or now - self.ok >= self.patience():
@@ -9969,18 +9971,27 @@ class Guardian(object):
             self.votes = False
             self.dom0.write(LEFT, '%s\n' % now, PRIVATE)
 
-    def promise(self, watcher):
-        """The number to publish; a longer one is in force only when it was
-        told for three ticks."""
+    def promise(self, now, watcher):
+        """The number to publish."""
         patience, grace = lease_of(watcher.settings, self.master)
         self.why = (self.may or self.lateness(watcher.looked - self.ok, patience)
                     or self.refusal(watcher, grace))
         self.lease = None
         if not self.why:
             self.lease = patience + grace
-        self.told = (self.told + [(self.lease, patience, grace, self.tie)])[-3:]
+        self.note_told(now, (self.lease, patience, grace, self.tie))
         if not self.given() and not self.unfed:
             self.stand_down()
+
+    def note_told(self, now, promise):
+        """[(lease or None, patience, grace, tie, when it was told last)].  A longer number,
+        or none, is in force only when it was told for TOLD seconds to half of the pool:
+        who does not hear it goes on counting on the one before."""
+        if self.ok == now:
+            kept = [told for told in self.told if now - told[4] < TOLD]
+        else:
+            kept = [told[:4] + (now,) for told in self.told]
+        self.told = [told for told in kept if told[:4] != promise] + [promise + (now,)]
 
     def given(self):
         """The promises that somebody may still count on."""
@@ -9988,8 +9999,9 @@ class Guardian(object):
 
     def lateness(self, cut_off, patience):
         """Nothing new is promised without the half: what somebody starts by hand on a
-        host whose stop is over is not to be stopped, so nobody may count on that."""
-        if self.stopped == 'done' or not self.stopped and cut_off >= patience:
+        host whose stop is over is not to be stopped, so nobody may count on that.  What
+        was promised before is kept, whatever became of the timers."""
+        if self.stopped == 'done' or not (self.stopped or self.given()) and cut_off >= patience:
             return 'half of the pool is out of reach'
 
     def refusal(self, watcher, grace):
@@ -10049,7 +10061,7 @@ class Guardian(object):
             return
         mine = self.managed(inspector.domains)
         if not mine:
-            self.stopped, self.unfed = 'done', False
+            self.stopped, self.unfed, self.told = 'done', False, []     # the promise is kept
             self.dom0.log('the VMs of this host are stopped', 'crit')
             return
         self.jobs = [self.dom0.begin(destroy_argv(inspector.domains[uuid]), 10)
@@ -10522,7 +10534,8 @@ class Watcher(object):
             role=':'.join([part for part in self.role if part]), doing=self.doing(),
             votes=self.guardian.votes, promoted='promoted' in self.notes,
             lease=self.guardian.lease, tie=self.guardian.tie, heirs=heirs,
-            heirs_age=min(int(age + 0.999), 10 ** 6), flag=self.flag[1] or '', flag_number=self.flag[0],
+            heirs_age=min(int(age + 0.999), 10 ** 6),
+            flag=self.flag[1] or '', flag_number=self.flag[0],
             orders=[(uuid, int((now - moment) // ORDER_UNIT) + 1)
                     for uuid, moment in sorted(self.confirmed.items())],
             opinions=';%s;' % ';'.join(opinions[0] + opinions[1]))
