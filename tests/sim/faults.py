@@ -185,6 +185,9 @@ class Script(object):
         self.lines.append('run 60')
 
     def freeze(self, host, other):
+        """It ends by the clock of each host."""
+        if 'clock' in self.kinds:
+            return self.reboot(host, other)
         self.do('freeze %d' % self.pick([2, 5, 10]))
 
     def timers(self, host, other):
@@ -219,6 +222,8 @@ class Script(object):
         self.do('icmp off ' + host, 'icmp on ' + host)
 
     def clock(self, host, other):
+        if 'freeze' in self.kinds:
+            return self.reboot(host, other)
         self.do('clock %s %+d' % (host, self.pick([-86400, -3600, 60, 3600, 10 ** 7])))
 
     def disk(self, host, other):
