@@ -9857,6 +9857,7 @@ LEFT = STATE + 'left'           # it was in maintenance and out of reach: it has
 LINGER = 60             # seconds after maintenance in which somebody may not know of its end
 LEAST_STOP = 10         # seconds for a stop at least: the watchdog bites after three quarters of
                         # it, which must be some looks, for it is fed at each
+PROMISE_KEPT = 20       # seconds that a stop may take, when the daemon is told to end meanwhile
 TOLD = 8                # seconds after which half of the pool must have heard a new number: over a
                         # link that fails in one direction it seems to hear it for ECHO + 2
 FIRST_LOOK = 2          # seconds until the others can have answered a watcher that starts
@@ -10654,11 +10655,23 @@ class Watcher(object):
             self.dom0.log('a round hangs: killing it', 'err')
             self.round.kill()
 
+    def keep_promise(self):
+        """Cut off, nobody hears that a promise is taken back: then it is kept first.  It
+        ends with its stop, or when half of the pool is back."""
+        last = self.dom0.now() + self.guardian.patience() + PROMISE_KEPT
+        while self.guardian.given() and self.guardian.ok < self.looked < last:
+            now = self.dom0.now()
+            self.look(now)
+            self.inspector.look(now, self.settings.monitor_delay)
+            self.guardian.tick(now, self)
+            self.dom0.sleep(ALERT)
+
     def stop(self):
         """End a running round with all its children; then, R-3, first tell that
         this host promises nothing any more, and only then close the watchdog."""
         if self.round:
             self.round.kill()
+        self.keep_promise()
         if self.guardian.lease is not None:
             self.guardian.lease = None
             for _ in range(3):
@@ -11026,13 +11039,21 @@ def stop(dom0, dry_run, every):
         os.kill(pid, signal.SIGTERM)
     except EnvironmentError:
         return tell(1, 'cannot stop ha-lizard, pid %s: %s' % (pid, reason(caught())))
-    if not pid_file.free_within(pid, STOP_PATIENCE):
+    if not pid_file.free_within(pid, STOP_PATIENCE + promised(dom0)):
         dom0.log('the daemon does not end by itself: killing it', 'err')
         kill_family(pid)
         if not pid_file.free_within(pid, 2):
             return tell(1, 'ha-lizard cannot be killed, pid %s' % pid)
         pid_file.clear()
     return tell(0, 'ha-lizard is stopped')
+
+
+def promised(dom0):
+    """Seconds for which a daemon that is cut off goes on, to keep its promise (R-3)."""
+    watch = read_watch(dom0, dom0.read(BOOT_ID, '').strip())
+    if watch and watch.guardian.ok > NEVER and watch.guardian.lease is not None:
+        return watch.guardian.lease + PROMISE_KEPT
+    return 0
 
 
 COMMANDS = {'start': start, 'stop': stop, 'status': status, 'once': once,

@@ -229,6 +229,33 @@ class Restart(base.TestCase):
         self.story.play('run 20')
         self.assertEqual(self.guardian().lease, 40)
 
+    def test_that_who_is_stopped_while_it_is_cut_off_keeps_its_promise_first(self):
+        self.story.play('run 60')
+        host = self.story.host('n3')
+        self.assertEqual(ha_lizard.promised(host.dom0), 0)
+        for line in 'cut n3', 'run 5':
+            self.story.play(line)
+        self.assertEqual(ha_lizard.promised(host.dom0), 60)
+        host.watcher.tick = lambda: 1000
+        stop = host.dom0.run_program(host.watcher.stop)
+        self.story.play('run 10')
+        self.assertFalse(stop.over)
+        self.story.play('run 300')
+        self.assertTrue(stop.over)
+        self.assertEqual((host.boots, host.dog), (1, None))
+        self.assertEqual(self.story.world.where(self.story.vms['web']), ['n1'])
+
+    def test_that_it_ends_as_ever_when_the_link_is_back_meanwhile(self):
+        for line in 'run 60', 'cut n3', 'run 5':
+            self.story.play(line)
+        host = self.story.host('n3')
+        host.watcher.tick = lambda: 1000
+        stop = host.dom0.run_program(host.watcher.stop)
+        for line in 'run 3', 'heal n3', 'run 20':
+            self.story.play(line)
+        self.assertEqual((stop.over, host.boots, host.dog), (True, 1, None))
+        self.assertEqual(self.story.world.where(self.story.vms['web']), ['n3'])
+
     def test_that_no_timers_make_the_watchdog_bite(self):
         """Neither between two looks nor while the others are told of a stop."""
         for line in 'set XE_TIMEOUT 1', 'set XAPI_DELAY 1', 'set XAPI_COUNT 1', 'run 60':
