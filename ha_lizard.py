@@ -10071,13 +10071,13 @@ class Guardian(object):
 
     def state(self, now):
         """What must be on disk: the values of a WatchGuardian.  While the half is lost,
-        since when."""
-        ok, grace = NEVER, 0
+        since when; of the promises that somebody may count on, the shortest."""
+        ok, lease, grace = NEVER, None, 0
         if self.stopped or self.ok < now:
             ok = self.ok
-        if self.told:
-            grace = self.told[-1][2]
-        return (ok, self.whole, self.tie, self.lease, grace, self.votes, self.stopped,
+        if self.given():
+            lease, _, grace = min(self.given())[:3]
+        return (ok, self.whole, self.tie, lease, grace, self.votes, self.stopped,
                 self.why or '')
 
 
@@ -10679,6 +10679,7 @@ class Watcher(object):
                 self.guardian.feed()
                 self.dom0.sleep(ALERT)
             # The next one would keep what this one promised, and was not there to look.
+            self.guardian.told = []
             self.save(self.heirs(self.dom0.now()))
         self.guardian.stand_down()
 

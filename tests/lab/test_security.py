@@ -31,7 +31,7 @@ for number in range(1, 13):
     heard = ha_lizard.parse_report(ha_lizard.Signer(secret).open(
         ha_lizard.to_text(listener.recv(65536)))[0])
     report = ha_lizard.Report(uuid=me, boot='attack-' + kind, number=number, nonce='0' * 16,
-                              version='6.6.6', role='master', orders=other)
+                              version='6.6.6', role='master', orders=[(other, 1)])
     echo = heard.nonce
     if kind == 'replayed':
         echo = '0' * 16

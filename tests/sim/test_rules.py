@@ -256,6 +256,12 @@ class Restart(base.TestCase):
         self.assertEqual((stop.over, host.boots, host.dog), (True, 1, None))
         self.assertEqual(self.story.world.where(self.story.vms['web']), ['n3'])
 
+    def test_that_the_next_one_keeps_the_number_that_others_have_heard(self):
+        for line in ('run 60', 'cut n3', 'run 4', 'set n3 XAPI_COUNT 20', 'run 12',
+                     'daemon kill n3', 'daemon start n3', 'run 300'):
+            self.story.play(line)
+        self.assertEqual(self.story.world.where(self.story.vms['web']), ['n1'])
+
     def test_that_no_timers_make_the_watchdog_bite(self):
         """Neither between two looks nor while the others are told of a stop."""
         for line in 'set XE_TIMEOUT 1', 'set XAPI_DELAY 1', 'set XAPI_COUNT 1', 'run 60':
