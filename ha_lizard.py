@@ -10583,10 +10583,10 @@ class Watcher(object):
         for key, value in self.orders.items():
             uuid = key[len('confirm-dead.'):]
             if key.startswith('confirm-dead.') and uuid in self.peers:
-                self.confirm(self.peers[uuid], uuid, first_number(value))
+                self.confirm(uuid, first_number(value))
         for uuid in list(self.confirmed):
             peer = self.peers.get(uuid)
-            if not peer or not peer.failing or peer.alive_at > self.confirmed[uuid]:
+            if not peer or not peer.failing or peer.alive_at >= self.confirmed[uuid]:
                 del self.confirmed[uuid]
 
     def obey(self, now, report):
@@ -10597,11 +10597,10 @@ class Watcher(object):
         for uuid, age in report.orders:
             peer = self.peers.get(uuid)
             if peer and peer.failing and now - peer.last > patience:
-                self.confirm(peer, uuid, now - age * ORDER_UNIT)
+                self.confirm(uuid, now - age * ORDER_UNIT)
 
-    def confirm(self, peer, uuid, moment):
-        if peer.alive_at < moment:
-            self.confirmed[uuid] = max(moment, self.confirmed.get(uuid, NEVER))
+    def confirm(self, uuid, moment):
+        self.confirmed[uuid] = max(moment, self.confirmed.get(uuid, NEVER))
 
     # -- what the rounds read -------------------------------------------------
 

@@ -256,6 +256,12 @@ class Restart(base.TestCase):
         self.assertEqual((stop.over, host.boots, host.dog), (True, 1, None))
         self.assertEqual(self.story.world.where(self.story.vms['web']), ['n3'])
 
+    def test_that_a_promise_that_is_kept_leaves_the_watchdog_asleep(self):
+        for line in 'run 60', 'cut n3', 'run 60':
+            self.story.play(line)
+        host = self.story.host('n3')
+        self.assertEqual((host.watcher.guardian.stopped, host.dog, host.boots), ('done', None, 1))
+
     def test_that_the_next_one_keeps_the_number_that_others_have_heard(self):
         for line in ('run 60', 'cut n3', 'run 4', 'set n3 XAPI_COUNT 20', 'run 12',
                      'daemon kill n3', 'daemon start n3', 'run 300'):
